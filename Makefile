@@ -1,0 +1,66 @@
+# `make` alone lists what can be made. Every target does its own set-up, in .venv.
+
+# One thread per process: results do not depend on the number of cores, and parallel seeds do not fight for them.
+THREADS ?= 1
+export OMP_NUM_THREADS := $(THREADS)
+export TF_NUM_INTRAOP_THREADS := $(THREADS)
+export TF_NUM_INTEROP_THREADS := $(THREADS)
+export PYTHONWARNINGS ?= ignore::DeprecationWarning:zmq
+
+CHAPTER ?=
+PORT ?= 8000
+BIN := .venv/bin
+READY := .venv/ready
+CHAPTERS := $(if $(CHAPTER),book/$(basename $(notdir $(CHAPTER))).ipynb,$(wildcard book/*.ipynb))
+
+SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+# The first of these that is Python 3.11 to 3.13. Name another with `make book PYTHON=...`.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	"$$p" -c '$(SUITS)' >/dev/null 2>&1 && echo "$$p" && break; done)
+
+.PHONY: help book test lab serve execute lint bench clean
+.DEFAULT_GOAL := help
+
+help:  ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+$(READY): requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c '$(SUITS)' 2>/dev/null || { \
+		echo "This book needs Python 3.11, 3.12 or 3.13, and found $$( "$(or $(PYTHON),python3)" --version 2>&1 || true): install one, or name it with PYTHON=/path/to/python3.12." >&2; exit 1; }
+	"$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+book: $(READY)  ## build the website into _build/html from the stored outputs
+	@# After a failure the cache goes too: Sphinx would not repeat its warnings about pages it has read.
+	$(BIN)/jupyter-book build . -W -n --keep-going --quiet || { rm -rf _build/html _build/.doctrees; exit 1; }
+	@echo "Read the book: file://$(CURDIR)/_build/html/index.html"
+
+test: $(READY)  ## run the unit tests, the notebook rules and every chapter, and compare every number
+	$(BIN)/pytest tests book --nbval -n 2 --dist loadfile --junitxml=_build/reports/tests.xml
+
+lab: $(READY)  ## open the chapters in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=book
+
+serve: book  ## build the website and serve it on this machine
+	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+execute: $(READY)  ## execute the chapters in place: all, or one with CHAPTER=cluster_bias
+	@$(BIN)/python -W ignore -c 'from helpers.datasets import load_mnist; raise SystemExit(load_mnist().is_stand_in and \
+		"MNIST was not found, and outputs from the stand-in must not be stored: set MNIST_NPZ, or connect to a network.")'
+	@set -e; i=0; for chapter in $(CHAPTERS); do i=$$((i + 1)); start=$$(date +%s); \
+		printf '%s of %s: %s ... ' $$i $(words $(CHAPTERS)) $$chapter; \
+		$(BIN)/jupyter execute --inplace --kernel_name=python3 --NotebookClient.record_timing=False \
+			--NotebookApp.log_level=ERROR $$chapter; \
+		echo "$$(($$(date +%s) - start)) s"; done
+
+lint: $(READY)  ## check the style of code and notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: $(READY)  ## measure the helpers' speed, and keep the table in benchmarks/results.md
+	$(BIN)/python benchmarks/run.py | tee benchmarks/results.md
+
+clean:  ## remove the website, the reports and the environment
+	rm -rf _build .venv .pytest_cache .ruff_cache
