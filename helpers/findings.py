@@ -1,0 +1,138 @@
+"""Say what an experiment found, over seeds, in lines that are stable enough to be checked.
+
+A training run gives slightly different numbers on another processor. The lines made here therefore hold a count of
+seeds, a bound or a comparison with a tolerance; a verdict is computed from such comparisons, never typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from math import floor
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["Finding", "about", "at_least", "at_most", "pairs", "spread", "verdict"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict on one claim, with the figure that each framework gave.
+
+    Attributes:
+        claim: its name in `claims.md`, for instance "C1".
+        verdict: "holds", "holds if ..." or "does not hold", with a reason where one is needed.
+        figures: framework -> the figure the verdict rests on, as text.
+    """
+
+    claim: str
+    verdict: str
+    figures: Mapping[str, str]
+
+    def __str__(self) -> str:
+        lines = [f"{self.claim}: {self.verdict}"]
+        return "\n".join(lines + [f"    {framework}: {figure}" for framework, figure in self.figures.items()])
+
+    def items(self) -> list[tuple[str, str]]:
+        """Key and text of all that the ledger pastes: C1_verdict, C1_pytorch, C1_keras."""
+        figures = [(f"{self.claim}_{framework.lower()}", figure) for framework, figure in self.figures.items()]
+        return [(f"{self.claim}_verdict", self.verdict), *figures]
+
+
+def verdict(
+    claim: str,
+    holds: Mapping[str, bool],
+    figures: Mapping[str, str],
+    *,
+    only_if: str | None = None,
+    because: str | None = None,
+) -> Finding:
+    """Turn what each framework showed into a verdict on a claim.
+
+    Args:
+        claim: its name in `claims.md`.
+        holds: framework -> whether the claim held there.
+        figures: framework -> the figure behind it. The same frameworks as in `holds`.
+        only_if: a condition without which the claim fails; give it when a counterexample was computed.
+        because: why the claim fails; shown only if it does.
+
+    Raises:
+        ValueError: no framework, or `holds` and `figures` name different ones.
+    """
+    if not holds or set(holds) != set(figures):
+        raise ValueError(f"holds and figures must name the same frameworks, got {list(holds)} and {list(figures)}.")
+    failed = [framework for framework, held in holds.items() if not held]
+    if not failed:
+        return Finding(claim, f"holds if {only_if}" if only_if else "holds", figures)
+    where = "" if len(failed) == len(holds) else f" in {' and '.join(failed)}"
+    return Finding(claim, f"does not hold{where}" + (f": {because}" if because else ""), figures)
+
+
+def spread(values: ArrayLike, digits: int = 3) -> str:
+    """Mean, sample standard deviation, extremes and number of the values, as text.
+
+    Raises:
+        ValueError: fewer than two values: one run has no spread.
+    """
+    values = np.asarray(values, dtype=float).ravel()
+    if len(values) < 2:
+        raise ValueError(f"a spread needs at least two values, got {len(values)}.")
+    numbers = np.array([values.mean(), values.std(ddof=1), values.min(), values.max()])
+    # Adding 0.0 turns a rounded -0.0 into 0.0: the sign of almost nothing is not stable.
+    mean, sd, low, high = (f"{v:.{digits}f}" for v in np.round(numbers, digits) + 0.0)
+    return f"{mean} ± {sd} ({low} to {high}, n = {len(values)})"
+
+
+def pairs(first: ArrayLike, second: ArrayLike) -> str:
+    """In how many pairs the first value is above the second: "5 of 5".
+
+    Args:
+        first, second: one value per seed, shape (n,), the same seeds in the same order.
+
+    Raises:
+        ValueError: different shapes, or no pair.
+    """
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if first.shape != second.shape or first.ndim != 1 or not len(first):
+        raise ValueError(f"pairs need two vectors of the same length, got shapes {first.shape} and {second.shape}.")
+    return f"{int((first > second).sum())} of {len(first)}"
+
+
+def about(values: ArrayLike, target: float, tolerance: float) -> bool:
+    """Whether every value lies within the tolerance of the target. A NaN does not.
+
+    Raises:
+        ValueError: no values, or a tolerance that is not above 0.
+    """
+    values = _some(values)
+    if not tolerance > 0:
+        raise ValueError(f"tolerance must be above 0, got {tolerance}.")
+    return bool((np.abs(values - target) <= tolerance).all())
+
+
+def at_least(values: ArrayLike, step: float = 0.1) -> str:
+    """The lowest value, rounded down to a multiple of `step`: a bound that all values keep."""
+    return _rounded(_some(values).min(), step, down=True)
+
+
+def at_most(values: ArrayLike, step: float = 0.1) -> str:
+    """The highest value, rounded up to a multiple of `step`: a bound that all values keep."""
+    return _rounded(_some(values).max(), step, down=False)
+
+
+def _rounded(value: float, step: float, down: bool) -> str:
+    # A value a hair beside a multiple of the step counts as that multiple: 0.3 / 0.1 is 2.9999999999999996.
+    steps = value / step
+    steps = round(steps) if abs(steps - round(steps)) < 1e-9 else floor(steps) + (0 if down else 1)
+    # As many digits as the step has: with fewer, 0.75 in steps of 0.25 would print as 0.8.
+    digits = max(0, -Decimal(str(step)).normalize().as_tuple().exponent)
+    return f"{steps * step:.{digits}f}"
+
+
+def _some(values: ArrayLike | Sequence[float]) -> np.ndarray:
+    values = np.asarray(values, dtype=float).ravel()
+    if not len(values):
+        raise ValueError("no values were given.")
+    return values
