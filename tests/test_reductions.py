@@ -1,0 +1,476 @@
+"""Tests of the four reductions: NumPy, torch and Keras agree with each other and with what the frameworks do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import helpers.keras  # before keras and tensorflow, which it silences
+import helpers.pytorch
+import helpers.reductions
+
+# isort: split
+import keras
+import tensorflow as tf
+import torch
+
+from helpers.reductions import REDUCTIONS
+from helpers.weights import class_to_sample_weights
+
+ROOT = Path(__file__).parents[1]
+L, W = np.array([1.0, 9.0, 25.0]), np.array([1.0, 3.0, 0.0])
+LW_VALUES = {"sum": 28.0, "mean": 28 / 3, "weighted_mean": 7.0, "nonzero_mean": 14.0}
+
+
+# Every engine takes arrays and gives the value, and the gradient with respect to the losses, as NumPy numbers.
+
+
+def by_numpy(losses, weights=None, reduction="mean"):
+    return helpers.reductions.reduce_losses(losses, weights, reduction)
+
+
+def by_torch(losses, weights=None, reduction="mean"):
+    weights = None if weights is None else torch.as_tensor(weights)
+    return helpers.pytorch.reduce_losses(torch.as_tensor(losses), weights, reduction).item()
+
+
+def by_keras(losses, weights=None, reduction="mean"):
+    return float(helpers.keras.reduce_losses(losses, weights, reduction))
+
+
+def by_keras_traced(losses, weights=None, reduction="mean"):
+    """In a `tf.function` that does not know how many rows will come."""
+    losses = np.asarray(losses)
+    arguments = [losses] if weights is None else [losses, np.asarray(weights)]
+    signature = [tf.TensorSpec([None, *a.shape[1:]] if a.ndim else [], a.dtype) for a in arguments]
+
+    @tf.function(input_signature=signature)
+    def reduce(losses, weights=None):
+        return helpers.keras.reduce_losses(losses, weights, reduction)
+
+    return float(reduce(*arguments))
+
+
+def torch_gradient(losses, weights, reduction):
+    losses = torch.tensor(losses, requires_grad=True)
+    helpers.pytorch.reduce_losses(losses, torch.as_tensor(weights), reduction).backward()
+    return losses.grad.numpy()
+
+
+def keras_gradient(losses, weights, reduction):
+    losses = tf.Variable(losses)
+    with tf.GradientTape() as tape:
+        value = helpers.keras.reduce_losses(losses, weights, reduction)
+    return tape.gradient(value, losses).numpy()
+
+
+ENGINES = {"numpy": by_numpy, "torch": by_torch, "keras": by_keras, "keras traced": by_keras_traced}
+EAGER = {name: ENGINES[name] for name in ("numpy", "torch", "keras")}
+GRADIENTS = {"torch": torch_gradient, "keras": keras_gradient}
+
+every_engine = pytest.mark.parametrize("reduce", ENGINES.values(), ids=ENGINES)
+every_eager_engine = pytest.mark.parametrize("reduce", EAGER.values(), ids=EAGER)
+every_gradient = pytest.mark.parametrize("gradient", GRADIENTS.values(), ids=GRADIENTS)
+every_reduction = pytest.mark.parametrize("reduction", REDUCTIONS)
+
+
+def random_case(losses_shape, weights_shape, seed=0):
+    """Losses and weights in float64; every third weight is 0."""
+    rng = np.random.default_rng(seed)
+    weights = rng.uniform(0.1, 3, weights_shape)
+    weights.reshape(-1)[::3] = 0
+    return rng.exponential(size=losses_shape), weights
+
+
+# What the names mean.
+
+
+@every_engine
+@every_reduction
+def test_the_worked_example(reduce, reduction):
+    assert reduce(L, W, reduction) == pytest.approx(LW_VALUES[reduction], rel=1e-12)
+
+
+@every_engine
+@every_reduction
+def test_no_weights_mean_weights_of_1(reduce, reduction):
+    losses, _ = random_case((7, 2), (7,))
+    expected = losses.sum() if reduction == "sum" else losses.mean()
+    assert reduce(losses, None, reduction) == pytest.approx(expected, rel=1e-12)
+    assert reduce(losses, np.ones(7), reduction) == pytest.approx(expected, rel=1e-12)
+
+
+@every_engine
+def test_the_default_is_the_mean(reduce):
+    assert reduce(L, W) == pytest.approx(28 / 3, rel=1e-12)
+
+
+SHAPES = [
+    ((7,), (7,)),
+    ((7,), (7, 1)),
+    ((7, 1), (7,)),
+    ((7, 1), (7, 1)),
+    ((7, 5), (7,)),
+    ((7, 5), (7, 1)),
+    ((7, 5), (7, 5)),
+    ((5, 5), (5,)),
+    ((4, 3, 2), (4,)),
+    ((4, 3, 2), (4, 1, 1)),
+    ((4, 3, 2), (4, 3, 2)),
+    ((1, 5), (1,)),
+]
+
+
+@every_engine
+@every_reduction
+@pytest.mark.parametrize(("losses_shape", "weights_shape"), SHAPES)
+def test_all_engines_give_the_formula(reduce, reduction, losses_shape, weights_shape):
+    losses, weights = random_case(losses_shape, weights_shape)
+    total = elements = weight = nonzero = 0.0
+    # Row by row, so that nothing here is broadcast. A weight of full shape has an entry for each loss.
+    for row_losses, row_weights in zip(losses.reshape(len(losses), -1), weights.reshape(len(losses), -1), strict=True):
+        for k, loss in enumerate(row_losses):
+            w = row_weights[k if len(row_weights) > 1 else 0]
+            total, elements, weight, nonzero = total + w * loss, elements + 1, weight + w, nonzero + (w != 0)
+    divisor = {"sum": 1, "mean": elements, "weighted_mean": weight, "nonzero_mean": nonzero}[reduction]
+    expected = total / divisor if divisor else 0
+    assert reduce(losses, weights, reduction) == pytest.approx(expected, rel=1e-12)
+
+
+# What the frameworks do.
+
+
+TF1 = {
+    "sum": tf.compat.v1.losses.Reduction.SUM,
+    "mean": tf.compat.v1.losses.Reduction.SUM_OVER_BATCH_SIZE,
+    "weighted_mean": tf.compat.v1.losses.Reduction.MEAN,
+    "nonzero_mean": tf.compat.v1.losses.Reduction.SUM_BY_NONZERO_WEIGHTS,
+}
+KERAS = {"sum": "sum", "mean": "sum_over_batch_size", "weighted_mean": "mean_with_sample_weight"}
+
+
+@every_eager_engine
+@every_reduction
+@pytest.mark.parametrize(
+    ("losses_shape", "weights_shape"),
+    # tf.compat.v1 itself takes weights per row only as (n, 1, ...).
+    [((7,), (7,)), ((7, 1), (7, 1)), ((7, 5), (7, 1)), ((7, 5), (7, 5)), ((4, 3, 2), (4, 1, 1))],
+)
+def test_the_four_are_those_of_tf_compat_v1(reduce, reduction, losses_shape, weights_shape):
+    losses, weights = (a.astype(np.float32) for a in random_case(losses_shape, weights_shape))
+    theirs = tf.compat.v1.losses.compute_weighted_loss(losses, weights, reduction=TF1[reduction])
+    assert reduce(losses, weights, reduction) == pytest.approx(float(theirs), rel=1e-5)
+
+
+def test_the_default_of_tf_compat_v1_is_nonzero_mean():
+    theirs = tf.compat.v1.losses.compute_weighted_loss(L.astype(np.float32), W.astype(np.float32))
+    assert float(theirs) == pytest.approx(LW_VALUES["nonzero_mean"])
+
+
+@every_eager_engine
+@pytest.mark.parametrize("reduction", KERAS)
+@pytest.mark.parametrize(("losses_shape", "weights_shape"), [((7,), (7,)), ((7,), (7, 1)), ((7, 5), (7, 5))])
+def test_three_are_those_of_keras_losses(reduce, reduction, losses_shape, weights_shape):
+    losses, weights = (a.astype(np.float32) for a in random_case(losses_shape, weights_shape))
+    # Keras takes the mean over the last axis: with an axis of length 1, each squared error is one loss.
+    theirs = keras.losses.MeanSquaredError(reduction=KERAS[reduction])(
+        np.zeros((*losses_shape, 1)), np.sqrt(losses)[..., None], sample_weight=weights
+    )
+    assert reduce(losses, weights, reduction) == pytest.approx(float(theirs), rel=1e-5)
+
+
+def test_keras_divides_by_the_weights_before_it_broadcasts_them_and_we_after():
+    # One weight per row, 5 losses per row: Keras' "mean_with_sample_weight" is then 5 times a weighted mean.
+    losses, weights = random_case((7, 5), (7, 1))
+    theirs = keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")(
+        np.zeros((7, 5, 1)), np.sqrt(losses)[..., None], sample_weight=weights
+    )
+    assert float(theirs) == pytest.approx(5 * by_numpy(losses, weights, "weighted_mean"), rel=1e-5)
+
+
+@every_eager_engine
+def test_torch_cross_entropy_with_class_weights_is_a_weighted_mean(reduce):
+    rng = np.random.default_rng(0)
+    logits, labels, class_weights = rng.normal(size=(20, 3)), rng.integers(0, 3, 20), {0: 1.0, 1: 4.0, 2: 0.5}
+    tensors = torch.tensor(logits), torch.tensor(labels)
+    theirs = torch.nn.functional.cross_entropy(*tensors, weight=torch.tensor(list(class_weights.values())).double())
+    losses = torch.nn.functional.cross_entropy(*tensors, reduction="none").numpy()
+    weights = class_to_sample_weights(labels, class_weights)
+    assert reduce(losses, weights.astype(np.float64), "weighted_mean") == pytest.approx(theirs.item(), rel=1e-12)
+
+
+@every_eager_engine
+def test_torch_bce_with_weights_is_a_mean(reduce):
+    rng = np.random.default_rng(0)
+    logits, targets, weights = rng.normal(size=20), rng.integers(0, 2, 20).astype(float), rng.random(20)
+    tensors = torch.tensor(logits), torch.tensor(targets)
+    theirs = torch.nn.BCEWithLogitsLoss(weight=torch.tensor(weights))(*tensors)
+    losses = torch.nn.BCEWithLogitsLoss(reduction="none")(*tensors).numpy()
+    assert reduce(losses, weights, "mean") == pytest.approx(theirs.item(), rel=1e-12)
+
+
+# What a weight means.
+
+
+@every_engine
+@pytest.mark.parametrize("reduction", ["sum", "weighted_mean"])
+def test_weight_2_is_the_row_twice_and_weight_0_is_no_row(reduce, reduction):
+    weighted = reduce(L, np.array([2.0, 1.0, 0.0]), reduction)
+    assert weighted == pytest.approx(reduce(np.array([1.0, 1.0, 9.0]), None, reduction), rel=1e-12)
+
+
+@every_engine
+def test_under_mean_it_is_not_because_the_number_of_rows_stays(reduce):
+    twice, without = reduce(L, np.array([2.0, 1, 1]), "mean"), reduce(L, np.array([1.0, 1, 0]), "mean")
+    assert (twice, without) == pytest.approx((36 / 3, 10 / 3))
+    assert (reduce(np.array([1.0, 1, 9, 25]), None, "mean"), reduce(L[:2], None, "mean")) == pytest.approx((9, 5))
+
+
+@every_engine
+def test_under_nonzero_mean_only_weight_0_is_no_row(reduce):
+    assert reduce(L, np.array([1.0, 1, 0]), "nonzero_mean") == pytest.approx(reduce(L[:2], None, "nonzero_mean"))
+    assert reduce(L, np.array([2.0, 1, 1]), "nonzero_mean") == pytest.approx(36 / 3)
+    assert reduce(np.array([1.0, 1, 9, 25]), None, "nonzero_mean") == pytest.approx(9)
+
+
+@every_engine
+@every_reduction
+def test_without_any_weight_the_value_is_0(reduce, reduction):
+    assert reduce(L, np.zeros(3), reduction) == 0
+
+
+@every_gradient
+@every_reduction
+def test_without_any_weight_the_gradient_is_0(gradient, reduction):
+    assert gradient(L, np.zeros(3), reduction).tolist() == [0, 0, 0]
+
+
+@every_engine
+@every_reduction
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_weight_0_kills_a_bad_loss_in_the_value(reduce, reduction, bad):
+    assert reduce(np.array([1.0, 9.0, bad]), W, reduction) == reduce(L, W, reduction)
+
+
+@every_gradient
+@every_reduction
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_weight_0_kills_a_bad_loss_in_the_gradient(gradient, reduction, bad):
+    assert gradient(np.array([1.0, 9.0, bad]), W, reduction).tolist() == gradient(L, W, reduction).tolist()
+
+
+@every_engine
+@every_reduction
+def test_nan_at_a_weight_above_0_stays_nan(reduce, reduction):
+    assert np.isnan(reduce(np.array([1.0, np.nan, 25.0]), W, reduction))
+
+
+@every_gradient
+@every_reduction
+@pytest.mark.parametrize(("losses_shape", "weights_shape"), [((7,), (7,)), ((7, 5), (7,)), ((7, 5), (7, 5))])
+def test_the_gradient_is_the_weight_over_the_denominator(gradient, reduction, losses_shape, weights_shape):
+    losses, weights = random_case(losses_shape, weights_shape)
+    full = weights if weights.shape == losses.shape else np.repeat(weights[:, None], losses.shape[1], axis=1)
+    denominator = {"sum": 1, "mean": full.size, "weighted_mean": full.sum(), "nonzero_mean": (full != 0).sum()}
+    assert gradient(losses, weights, reduction) == pytest.approx(full / denominator[reduction], rel=1e-12)
+
+
+# Shapes: a weight belongs to a row.
+
+
+@every_engine
+def test_vector_weights_against_a_column_of_losses_make_n_products(reduce):
+    # Broadcast as it stands, (3,) * (3, 1) has 9 products and the sum 35 * 4.
+    assert reduce(L[:, None], W, "sum") == pytest.approx(28)
+    assert reduce(L, W[:, None], "sum") == pytest.approx(28)
+
+
+@every_engine
+def test_vector_weights_against_a_square_weigh_rows(reduce):
+    losses = np.array([[1.0, 2.0], [10.0, 20.0]])
+    assert reduce(losses, np.array([1.0, 0.0]), "sum") == pytest.approx(3)
+
+
+@every_engine
+@pytest.mark.parametrize(
+    ("losses_shape", "weights_shape"), [((4, 5), (4, 4)), ((4, 5, 2), (4, 5)), ((4, 5, 2), (4, 1, 2)), ((4,), ())]
+)
+def test_weights_that_fit_neither_rows_nor_losses_are_refused_with_both_shapes(reduce, losses_shape, weights_shape):
+    with pytest.raises(ValueError, match="do not fit losses of shape") as error:
+        reduce(np.ones(losses_shape), np.ones(weights_shape), "mean")
+    # A traced function does not know the number of rows, and says None.
+    for shape in (losses_shape, weights_shape):
+        assert str(shape) in str(error.value) or str((None, *shape[1:])) in str(error.value)
+
+
+@every_eager_engine
+@pytest.mark.parametrize(
+    ("losses_shape", "weights_shape"),
+    [((4, 5), (5,)), ((4,), (3,)), ((4, 1), (5, 1)), ((4, 5), (1,)), ((4, 5), (1, 5)), ((1, 5), (5,))],
+)
+def test_weights_of_another_number_of_rows_are_refused_with_both_shapes(reduce, losses_shape, weights_shape):
+    with pytest.raises(ValueError) as error:
+        reduce(np.ones(losses_shape), np.ones(weights_shape), "mean")
+    assert f"weights of shape {weights_shape} do not fit losses of shape {losses_shape}" in str(error.value)
+
+
+def test_while_tracing_weights_per_time_step_are_refused_where_the_number_of_rows_is_known():
+    @tf.function
+    def traced(losses, weights):
+        return helpers.keras.reduce_losses(losses, weights)
+
+    with pytest.raises(ValueError, match=r"weights of shape \(5,\) do not fit losses of shape \(4, 5\)"):
+        traced(tf.ones((4, 5)), tf.ones(5))
+
+
+@every_engine
+@pytest.mark.parametrize("weights", [None, np.array(1.0)], ids=["without weights", "scalar weight"])
+def test_a_scalar_loss_is_refused(reduce, weights):
+    with pytest.raises(ValueError, match=r"one entry per row, shape \(n, \.\.\.\), got a scalar"):
+        reduce(np.array(3.0), weights)
+
+
+@every_engine
+def test_an_unknown_reduction_is_refused_with_the_known_ones(reduce):
+    with pytest.raises(ValueError, match="one of sum, mean, weighted_mean, nonzero_mean, got 'average'"):
+        reduce(L, W, "average")
+
+
+@every_eager_engine
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
+def test_a_weight_that_is_negative_nan_or_infinite_is_refused_with_its_row(reduce, bad):
+    with pytest.raises(ValueError, match=f"a weight must be finite and not negative: row 1 has {bad}"):
+        reduce(L, np.array([1.0, bad, bad]))
+
+
+@every_eager_engine
+def test_no_rows_have_the_loss_0(reduce):
+    assert reduce(np.zeros(0), np.zeros(0)) == 0
+    assert reduce(np.zeros(0)) == 0
+
+
+# Types.
+
+
+@every_eager_engine
+def test_whole_numbers_will_do_for_losses_and_do_not_cut_the_weights(reduce):
+    # 0/1 errors are whole numbers. Cast to their type, a weight of 0.5 would be 0.
+    assert reduce(np.array([1, 9, 25]), np.array([0.5, 0.5, 0.0]), "sum") == pytest.approx(5)
+
+
+@every_eager_engine
+def test_whole_numbers_and_bools_will_do_for_weights(reduce):
+    assert reduce(L, W.astype(int), "sum") == pytest.approx(28)
+    assert reduce(L, W.astype(bool), "sum") == pytest.approx(10)
+
+
+@every_eager_engine
+def test_plain_lists_will_do_for_weights(reduce):
+    assert reduce(L, [1, 3, 0], "sum") == pytest.approx(28)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_result_has_the_type_of_the_losses_and_no_shape(dtype):
+    of_torch = helpers.pytorch.reduce_losses(torch.as_tensor(L.astype(dtype)), torch.as_tensor(W))
+    of_keras = helpers.keras.reduce_losses(L.astype(dtype), W)
+    assert (of_torch.dtype, tuple(of_torch.shape)) == (getattr(torch, dtype), ())
+    assert (keras.backend.standardize_dtype(of_keras.dtype), tuple(of_keras.shape)) == (dtype, ())
+
+
+# In training.
+
+
+def regression():
+    """Ten rows: batches of four leave a last batch of two."""
+    rng = np.random.default_rng(0)
+    x, y, weights = rng.normal(size=(10, 3)), rng.normal(size=(10, 1)), rng.uniform(0, 3, 10)
+    return x.astype("float32"), y.astype("float32"), weights.astype("float32")
+
+
+def linear_model(kind=keras.Model):
+    inputs = keras.Input((3,))
+    model = kind(inputs, keras.layers.Dense(1)(inputs))
+    model.set_weights([np.full((3, 1), 0.5, "float32"), np.zeros(1, "float32")])
+    return model
+
+
+def keras_own_result(reduction):
+    x, y, weights = regression()
+    model = linear_model()
+    model.compile(keras.optimizers.SGD(0.1), keras.losses.MeanSquaredError(reduction=KERAS[reduction]))
+    model.fit(x, y, sample_weight=weights, batch_size=4, epochs=2, shuffle=False, verbose=0)
+    return model.get_weights()
+
+
+@pytest.mark.parametrize("reduction", ["mean", "weighted_mean"])
+def test_a_train_step_with_our_reduction_trains_as_keras_own(reduction):
+    batch_sizes = []
+
+    class Weighted(keras.Model):
+        def train_step(self, data):
+            x, y, weights = data
+            batch_sizes.append(x.shape[0])
+            with tf.GradientTape() as tape:
+                losses = (self(x, training=True) - y) ** 2
+                value = helpers.keras.reduce_losses(losses, weights, reduction)
+            self.optimizer.apply(tape.gradient(value, self.trainable_variables), self.trainable_variables)
+            return {"loss": value}
+
+    x, y, weights = regression()
+    model = linear_model(Weighted)
+    model.compile(keras.optimizers.SGD(0.1))
+    model.fit(x, y, sample_weight=weights, batch_size=4, epochs=2, shuffle=False, verbose=0)
+    # The point of the test: the step was compiled for any number of rows.
+    assert batch_sizes[-1] is None
+    for ours, theirs in zip(model.get_weights(), keras_own_result(reduction), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+def test_a_compiled_custom_loss_with_our_reduction_trains_as_keras_own():
+    x, y, weights = regression()
+
+    def loss(y_and_weight, outputs):
+        return helpers.keras.reduce_losses((outputs - y_and_weight[:, :1]) ** 2, y_and_weight[:, 1:], "weighted_mean")
+
+    model = linear_model()
+    model.compile(keras.optimizers.SGD(0.1), loss)
+    targets = np.column_stack([y, weights])
+    model.fit(x, targets, batch_size=4, epochs=2, shuffle=False, verbose=0)
+    for ours, theirs in zip(model.get_weights(), keras_own_result("weighted_mean"), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+TORCH_BACKEND = """
+import numpy as np
+import helpers.keras, keras, torch
+assert keras.backend.backend() == "torch"
+
+losses = torch.tensor([1.0, 9.0, float("nan")], requires_grad=True)
+values = [helpers.keras.reduce_losses(losses, [1.0, 3.0, 0.0], r).item()
+          for r in ("sum", "mean", "weighted_mean", "nonzero_mean")]
+assert np.allclose(values, [28, 28 / 3, 7, 14], rtol=1e-6), values
+
+helpers.keras.reduce_losses(losses, torch.tensor([[1.0], [3.0], [0.0]]), "weighted_mean").backward()
+assert losses.grad.tolist() == [0.25, 0.75, 0.0], losses.grad
+
+try:
+    helpers.keras.reduce_losses(torch.ones(3), [1.0, -1.0, 1.0])
+except ValueError as error:
+    assert "row 1 has -1.0" in str(error), error
+else:
+    raise AssertionError("a negative weight was accepted")
+print("all as expected")
+"""
+
+
+def test_the_keras_version_works_on_keras_torch_backend_too():
+    environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(ROOT)}
+    process = subprocess.run(
+        [sys.executable, "-c", TORCH_BACKEND], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert process.stdout == "all as expected\n", process.stderr
