@@ -38,7 +38,7 @@ book: $(READY)  ## build the website into _build/html from the stored outputs
 	@echo "Read the book: file://$(CURDIR)/_build/html/index.html"
 
 test: $(READY)  ## run the unit tests, the notebook rules and every chapter, and compare every number
-	$(BIN)/pytest tests book --nbval -n 2 --dist loadfile --junitxml=_build/reports/tests.xml
+	$(BIN)/pytest book tests --nbval -n 2 --dist loadfile --no-loadscope-reorder --junitxml=_build/reports/tests.xml
 
 lab: $(READY)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=book
@@ -52,7 +52,7 @@ execute: $(READY)  ## execute the chapters in place: all, or one with CHAPTER=cl
 	@set -e; i=0; for chapter in $(CHAPTERS); do i=$$((i + 1)); start=$$(date +%s); \
 		printf '%s of %s: %s ... ' $$i $(words $(CHAPTERS)) $$chapter; \
 		$(BIN)/jupyter execute --inplace --kernel_name=python3 --NotebookClient.record_timing=False \
-			--NotebookApp.log_level=ERROR $$chapter; \
+			--JupyterApp.log_level=ERROR $$chapter; \
 		echo "$$(($$(date +%s) - start)) s"; done
 
 lint: $(READY)  ## check the style of code and notebooks
@@ -60,7 +60,8 @@ lint: $(READY)  ## check the style of code and notebooks
 	$(BIN)/ruff format --check .
 
 bench: $(READY)  ## measure the helpers' speed, and keep the table in benchmarks/results.md
-	$(BIN)/python benchmarks/run.py | tee benchmarks/results.md
+	@echo "This takes about a minute."
+	@$(BIN)/python benchmarks/run.py > benchmarks/results.md; status=$$?; cat benchmarks/results.md; exit $$status
 
 clean:  ## remove the website, the reports and the environment
 	rm -rf _build .venv .pytest_cache .ruff_cache

@@ -14,7 +14,7 @@ from math import floor
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["Finding", "about", "at_least", "at_most", "pairs", "spread", "verdict"]
+__all__ = ["Finding", "about", "at_least", "at_most", "seeds", "spread", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -85,19 +85,24 @@ def spread(values: ArrayLike, digits: int = 3) -> str:
     return f"{mean} ± {sd} ({low} to {high}, n = {len(values)})"
 
 
-def pairs(first: ArrayLike, second: ArrayLike) -> str:
-    """In how many pairs the first value is above the second: "5 of 5".
+def seeds(condition: ArrayLike) -> str:
+    """On how many seeds a condition holds: `seeds(weighted > unweighted)` is "5 of 5 seeds".
+
+    A bound that is written into the condition, as in `seeds(recall > 0.6)`, stays stable where the values move.
 
     Args:
-        first, second: one value per seed, shape (n,), the same seeds in the same order.
+        condition: one truth value per seed, shape (n,).
 
     Raises:
-        ValueError: different shapes, or no pair.
+        ValueError: no seeds, more than one dimension, or values that are not truth values.
     """
-    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
-    if first.shape != second.shape or first.ndim != 1 or not len(first):
-        raise ValueError(f"pairs need two vectors of the same length, got shapes {first.shape} and {second.shape}.")
-    return f"{int((first > second).sum())} of {len(first)}"
+    condition = np.asarray(condition)
+    if condition.ndim != 1 or not len(condition) or condition.dtype != bool:
+        raise ValueError(
+            f"seeds needs one truth value per seed, got shape {condition.shape} of {condition.dtype}. "
+            "Compare first, as in seeds(first > second)."
+        )
+    return f"{int(condition.sum())} of {len(condition)} seeds"
 
 
 def about(values: ArrayLike, target: float, tolerance: float) -> bool:

@@ -81,6 +81,8 @@ def reduce_losses(losses, weights=None, reduction: str = "mean"):
 
 def _is_traced(tensor) -> bool:
     """Whether a tensor has no values yet."""
+    if isinstance(tensor, KerasTensor):
+        return True
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -90,4 +92,4 @@ def _is_traced(tensor) -> bool:
         import jax
 
         return isinstance(tensor, jax.core.Tracer)
-    return isinstance(tensor, KerasTensor)
+    return False

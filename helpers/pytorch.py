@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -127,8 +128,8 @@ def fit(
 
     Args:
         model: maps a batch (b, ...) to outputs. It is trained in place, on its own device.
-        x: inputs, shape (n, ...).
-        y: targets, shape (n, ...).
+        x: inputs, shape (n, ...). A NumPy array of float64 is used as float32, as in Keras; a tensor as it is.
+        y: targets, shape (n, ...), likewise.
         loss: `loss(outputs, y)` gives one loss per example (or per element), unreduced.
         sample_weight: one weight per row, (n,) or (n, 1), or the losses' shape (n, ...).
         class_weight: a weight for each class in `y`, which then holds one class per row. Not with `sample_weight`.
@@ -164,12 +165,8 @@ def fit(
     validation = _to_device(*validation_data, *[None] * (3 - len(validation_data)), device) if validation_data else None
 
     optimiser = optimizer(model.parameters())
-    history, best, wait = History(), float("inf"), 0
-    best_state = None
-    was_training = model.training
-    with torch.random.fork_rng([device] if device.type == "cuda" else [], enabled=seed is not None):
-        if seed is not None:
-            torch.manual_seed(seed)
+    history, best, best_state, wait = History(), None, None, 0
+    with _mode_kept(model), _seeded(seed, device):
         for epoch in tqdm(range(epochs), disable=None if verbose else True, leave=False, unit="epoch"):
             model.train()
             history.history["loss"].append(_train_epoch(model, train, loss, reduction, optimiser, batch_size, shuffle))
@@ -181,17 +178,15 @@ def fit(
             if patience is None:
                 continue
             wait += 1
-            if val_loss < best or (restore_best_weights and best_state is None):
-                history.best_epoch = epoch
+            # The first value is the best so far, whatever it is: as in Keras, no later one is below a NaN.
+            if best is None or val_loss < best:
+                best, wait, history.best_epoch = val_loss, 0, epoch
                 if restore_best_weights:
                     best_state = copy.deepcopy(model.state_dict())
-            if val_loss < best:
-                best, wait = val_loss, 0
-            elif wait >= patience and epoch > 0:
+            elif wait >= patience:
                 break
     if best_state is not None:
         model.load_state_dict(best_state)
-    model.train(was_training)
     return history
 
 
@@ -207,11 +202,9 @@ def predict(model: nn.Module, x: Tensor | np.ndarray, batch_size: int = 1024) ->
         Array (n, ...).
     """
     device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    with torch.inference_mode():
+    with _mode_kept(model), torch.inference_mode():
+        model.eval()
         outputs = [model(rows.to(device)).cpu() for rows in _to_tensor(x).split(batch_size)]
-    model.train(was_training)
     return torch.cat(outputs).numpy()
 
 
@@ -237,6 +230,29 @@ def set_weights(model: nn.Module, weights: Sequence[np.ndarray]) -> None:
         for parameter, values in zip(model.parameters(), weights, strict=True):
             values = _to_tensor(np.asarray(values))
             parameter.copy_(values.T if parameter.ndim == 2 else values)
+
+
+@contextlib.contextmanager
+def _mode_kept(model: nn.Module) -> Iterator[None]:
+    """Leave every module in the mode, training or evaluation, in which it came; after an error too."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextlib.contextmanager
+def _seeded(seed: int | None, device: torch.device) -> Iterator[None]:
+    """Seed torch's generators for a while, and put them back. Without a seed nothing happens."""
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng([device] if on_gpu else [], enabled=seed is not None):
+        if seed is not None:
+            torch.default_generator.manual_seed(seed)
+            if on_gpu:
+                torch.cuda.default_generators[device.index or 0].manual_seed(seed)
+        yield
 
 
 def _reduce(losses: Tensor, weights: Tensor | None, reduction: str) -> Tensor:
@@ -324,9 +340,13 @@ def _to_device(x, y, weights, device) -> tuple[Tensor, Tensor, Tensor | None]:
 
 
 def _to_tensor(values: Tensor | np.ndarray) -> Tensor:
-    # A tensor over a read-only array (a memory map in a parallel process) would make torch warn: copy that one.
-    read_only = isinstance(values, np.ndarray) and not values.flags.writeable
-    return torch.as_tensor(values.copy() if read_only else values)
+    if isinstance(values, np.ndarray):
+        if values.dtype == np.float64:
+            values = values.astype(np.float32)
+        # A tensor over a read-only array (a memory map in a parallel process) would make torch warn: copy that one.
+        if not values.flags.writeable:
+            values = values.copy()
+    return torch.as_tensor(values)
 
 
 def _to_numpy(values: Tensor | np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.findings import Finding, about, at_least, at_most, pairs, spread, verdict
+from helpers.findings import Finding, about, at_least, at_most, seeds, spread, verdict
 
 FIGURES = {"PyTorch": "5 of 5", "Keras": "4 of 5"}
 BOTH, ONE, NONE = ({"PyTorch": a, "Keras": b} for a, b in [(True, True), (True, False), (False, False)])
@@ -66,19 +66,19 @@ def test_one_run_has_no_spread(values):
         spread(values)
 
 
-def test_pairs_count_where_the_first_is_above_the_second():
-    assert pairs([3, 2, 1], [1, 1, 2]) == "2 of 3"
+def test_seeds_count_where_a_condition_holds():
+    assert seeds(np.array([3, 2, 1]) > np.array([1, 1, 2])) == "2 of 3 seeds"
+    assert seeds([False]) == "0 of 1 seeds"
 
 
 def test_a_tie_and_a_nan_are_not_above():
-    assert pairs([1, np.nan, 1], [1, 0, np.nan]) == "0 of 3"
+    assert seeds(np.array([1, np.nan, 1]) > np.array([1, 0, np.nan])) == "0 of 3 seeds"
 
 
-@pytest.mark.parametrize(("first", "second"), [([1, 2], [1]), ([], []), ([[1]], [[2]]), (1, 2)])
-def test_pairs_need_two_vectors_of_the_same_length(first, second):
-    with pytest.raises(ValueError, match="two vectors of the same length, got shapes") as error:
-        pairs(first, second)
-    assert f"{np.shape(first)} and {np.shape(second)}" in str(error.value)
+@pytest.mark.parametrize("condition", [[], True, [[True]], [0.2, 0.7], [1, 0]])
+def test_seeds_need_one_truth_value_per_seed(condition):
+    with pytest.raises(ValueError, match="one truth value per seed, got shape"):
+        seeds(condition)
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,8 @@ SCRIPTS = {
     "equal is not better": [2.0, 2.0, 2.0, 2.0, 2.0, 2.0],
     "NaN is not better": [2.0, np.nan, 1.0, np.nan, np.nan, np.nan],
     "one epoch": [1.0],
+    "NaN first": [np.nan, 2.0, 1.0, 3.0, 4.0, 5.0],
+    "infinite throughout": [np.inf] * 6,
 }
 
 
@@ -556,3 +558,19 @@ def test_set_weights_refuses_other_shapes_and_states_both(change):
     assert "[(4, 8), (8,), (8, 3), (3,)] (Keras layout)" in str(error.value)
     assert f"got {[w.shape for w in wrong]}" in str(error.value)
     assert max_difference(before, get_weights(model)) == 0
+
+
+def test_the_modes_are_kept_after_an_error():
+    net = nn.Sequential(nn.Linear(2, 1), nn.Dropout(0.5))
+    net[1].eval()
+    with pytest.raises(ValueError, match="one loss per example"):
+        fit(net, np.zeros((4, 2)), np.zeros((4, 1)), loss=mse_loss)
+    assert [module.training for module in net.modules()] == [True, True, False]
+
+
+def test_float64_arrays_are_used_as_float32():
+    net = nn.Linear(2, 1)
+    x, y = np.ones((4, 2)), np.ones((4, 1))
+    history = fit(net, x, y, loss=lambda out, target: (out - target) ** 2, epochs=2)
+    assert np.isfinite(history.history["loss"]).all()
+    assert predict(net, x).dtype == np.float32
