@@ -33,6 +33,8 @@ $(READY): requirements.txt pyproject.toml
 	@touch $@
 
 book: $(READY)  ## build the website into _build/html from the stored outputs
+	@# Sphinx copies changed static files only when a page has changed too: start anew then.
+	@test ! -d _build/html || cmp -s book/static/book.css _build/html/_static/book.css || rm -rf _build/html _build/.doctrees
 	@# After a failure the cache goes too: Sphinx would not repeat its warnings about pages it has read.
 	$(BIN)/jupyter-book build . -W -n --keep-going --quiet || { rm -rf _build/html _build/.doctrees; exit 1; }
 	@echo "Read the book: file://$(CURDIR)/_build/html/index.html"
