@@ -99,10 +99,15 @@ def class_to_sample_weights(
         float32 array (n,).
 
     Raises:
-        ValueError: a label without a weight (names the first such row), keys of another type than the labels,
-            a negative, NaN or infinite weight, or labels with more than one column.
+        ValueError: class weights that are not a dictionary, a label without a weight (names the first such row), keys
+            of another type than the labels, a negative, NaN or infinite weight, or labels with more than one column.
     """
     labels = _one_class_per_row(labels)
+    if not isinstance(class_weights, Mapping):
+        raise ValueError(
+            f"class_weights must be a dictionary {{class: weight}}, got {type(class_weights).__name__}. "
+            "For weights in the order of the classes 0, 1, 2, ... pass dict(enumerate(weights))."
+        )
     if not class_weights:
         raise ValueError("class_weights is empty. Give a weight for each class, as in {0: 1.0, 1: 5.0}.")
     _check_keys(class_weights, labels)
@@ -259,7 +264,8 @@ def _one_class_per_row(labels: ArrayLike) -> np.ndarray:
     if labels.ndim != 1:
         raise ValueError(
             f"labels must hold one class per row, shape (n,), got shape {labels.shape}. "
-            "For one-hot rows pass labels.argmax(axis=1)."
+            "For one-hot rows pass labels.argmax(axis=1). For sequences, or several labels per row, make one weight "
+            "per loss: class_to_sample_weights(labels.ravel(), ...).reshape(labels.shape)."
         )
     if labels.dtype.kind == "f" and np.isnan(labels).any():
         raise ValueError(f"labels must not be NaN: row {int(np.isnan(labels).argmax())} is.")

@@ -19,7 +19,7 @@ import helpers.keras  # before any other module can import keras or tensorflow, 
 ROOT = Path(__file__).parents[1]
 HEAVY = ["torch", "tensorflow", "keras", "matplotlib", "sklearn"]
 MODULES = [module.name for module in pkgutil.iter_modules(helpers.__path__)]
-TYPED = ["datasets", "findings", "plots", "pytorch", "reductions", "weights"]
+TYPED = ["datasets", "findings", "plots", "pytorch", "reductions", "semantics", "weights"]
 
 # The clock starts inside the process: how long Python itself takes to start is not the package's doing.
 IMPORT = """
@@ -57,6 +57,7 @@ def test_importing_the_package_is_quick_and_loads_no_framework():
         ("reductions", HEAVY),
         ("findings", HEAVY),
         ("datasets", HEAVY),
+        ("semantics", HEAVY),
         ("plots", ["torch", "tensorflow", "keras", "sklearn"]),
         ("pytorch", ["tensorflow", "keras", "matplotlib", "sklearn"]),
         # Keras itself loads matplotlib and scikit-learn where it finds them.

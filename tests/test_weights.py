@@ -232,6 +232,12 @@ def test_class_weights_must_be_numbers():
         class_to_sample_weights([0], {0: "heavy"})
 
 
+@pytest.mark.parametrize("given", [[0.5, 2.0], (0.5, 2.0), np.array([0.5, 2.0]), 2.0, None])
+def test_class_weights_that_are_not_a_dictionary_are_refused(given):
+    with pytest.raises(ValueError, match=rf"must be a dictionary.*got {type(given).__name__}\..*dict\(enumerate"):
+        class_to_sample_weights([0, 1], given)
+
+
 def test_empty_class_weights_are_refused():
     with pytest.raises(ValueError, match="class_weights is empty"):
         class_to_sample_weights([0], {})
