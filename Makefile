@@ -49,13 +49,7 @@ serve: book  ## build the website and serve it on this machine
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
 execute: $(READY)  ## execute the chapters in place: all, or one with CHAPTER=cluster_bias
-	@$(BIN)/python -W ignore -c 'from helpers.datasets import load_mnist; raise SystemExit(load_mnist().is_stand_in and \
-		"MNIST was not found, and outputs from the stand-in must not be stored: set MNIST_NPZ, or connect to a network.")'
-	@set -e; i=0; for chapter in $(CHAPTERS); do i=$$((i + 1)); start=$$(date +%s); \
-		printf '%s of %s: %s ... ' $$i $(words $(CHAPTERS)) $$chapter; \
-		$(BIN)/jupyter execute --inplace --kernel_name=python3 --NotebookClient.record_timing=False \
-			--JupyterApp.log_level=ERROR $$chapter; \
-		echo "$$(($$(date +%s) - start)) s"; done
+	@$(BIN)/python -W ignore tools/execute.py $(CHAPTERS)
 
 lint: $(READY)  ## check the style of code and notebooks
 	$(BIN)/ruff check .

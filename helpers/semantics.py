@@ -128,7 +128,7 @@ def render(rows: Sequence[dict[str, str]], format: str = "table") -> str:
     for section in SECTIONS:
         chosen = [row for row in rows if row["section"] == section]
         if chosen:
-            parts.append(f"## {section}" if format == "markdown" else section.upper())
+            parts.append(f"**{section}**" if format == "markdown" else section.upper())
             parts.append(_grid(_matrix(chosen) if section == "effects" else _list(chosen), format == "markdown"))
             lost = [r for r in chosen if r["observed"] == NOT_OBSERVED and section == "effects"]
             parts += [f"not observed: {row['case']}, {row['target']}: {row['detail']}" for row in lost]

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -133,6 +133,13 @@ def stored_stderr(notebook: NotebookNode) -> Iterator[str]:
                 yield f"{label} has stderr output: {first_line(output.text)}"
 
 
+def split_prints(notebook: NotebookNode) -> Iterator[str]:
+    for label, cell in code_cells(notebook):
+        kinds = [(output.output_type, output.get("name")) for output in cell.outputs]
+        if any(kind[0] == "stream" and kind == following for kind, following in pairwise(kinds)):
+            yield f"{label} shows one print in several boxes: execute it with `make execute`, which joins them"
+
+
 def long_cells(notebook: NotebookNode) -> Iterator[str]:
     for label, cell in code_cells(notebook):
         lines = len(cell.source.splitlines())
@@ -238,6 +245,7 @@ RULES: tuple[Callable[[NotebookNode], Iterator[str]], ...] = (
     not_a_fresh_run,
     stored_errors,
     stored_stderr,
+    split_prints,
     long_cells,
     long_lines,
     figures_without_alt_text,
@@ -347,6 +355,11 @@ BROKEN = {
     ),
     "error": (stored_errors, shown("last", ERROR), "cell 15 (last = True) has a stored error: ValueError"),
     "stderr": (stored_stderr, shown("last", STDERR), "cell 15 (last = True) has stderr output: Warning!"),
+    "two boxes": (
+        split_prints,
+        shown("last", prints("a\n"), prints("b\n")),
+        "cell 15 (last = True) shows one print in several boxes",
+    ),
     "16 lines": (long_cells, changed("last", source="pass\n" * 16), "cell 15 (pass) has 16 lines, at most 15"),
     "89 characters": (long_lines, changed("last", source="x" * 89), "has a line of 89 characters, at most 88"),
     "PNG, no alt": (figures_without_alt_text, described("figure", mystnb={}), "cell 7 (plt.show()) shows a figure"),

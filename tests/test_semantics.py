@@ -536,10 +536,10 @@ def test_json_holds_the_rows_and_nothing_else():
 def test_markdown_has_a_matrix_for_effects_and_a_line_for_each_other_row():
     assert render(ROWS, "markdown").split("\n\n") == [
         "keras 9 on jax, torch 8",
-        "## effects",
+        "**effects**",
         "|  | loss | metrics |\n| --- | --- | --- |\n| c | yes | no |\n| d | not observed |  |",
         "not observed: d, loss: a | b",
-        "## denominators",
+        "**denominators**",
         "| framework | case | target | observed | detail |\n| --- | --- | --- | --- | --- |\n"
         "| torch | f(w) | binary | mean | a \\| b |",
     ]
