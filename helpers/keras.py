@@ -10,10 +10,10 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from helpers.reductions import check_reduction, fitting_shape
+from helpers.reductions import check_denominator, check_reduction, fitting_shape
 from helpers.weights import check_weight_values
 
-__all__ = ["reduce_losses"]
+__all__ = ["reduce_losses", "step_denominator"]
 
 
 @contextlib.contextmanager
@@ -35,23 +35,27 @@ with _silent_error_stream():
     from keras import KerasTensor, ops
 
 
-def reduce_losses(losses, weights=None, reduction: str = "mean"):
+def reduce_losses(losses, weights=None, reduction: str = "mean", *, denominator=None):
     """Reduce weighted losses to one number; differentiable.
 
     The rules, arguments and errors of `helpers.reductions.reduce_losses`. A weight of 0 adds exactly 0 to the value
     and to the gradient with respect to the losses, even where the loss is NaN or infinite. Inside a traced function
     (`tf.function`, `jax.jit`, and so a compiled `fit`) values cannot be looked at: there only shapes are checked.
 
+    Where these losses are only a part of one step (a micro-batch, a replica's share), their own denominator is the
+    wrong one. Then give the step's, from `step_denominator`, and get Σ w l / denominator.
+
     Args:
         losses: shape (n, ...), one or more per row: your loss with `reduction=None`.
         weights: the losses' shape, or one per row, (n,) or (n, 1, ...). None: all 1.
-        reduction: one of `helpers.reductions.REDUCTIONS`.
+        reduction: one of `helpers.reductions.REDUCTIONS`. Not used where a denominator is given.
+        denominator: what to divide by; 0, a step without weight, counts as 1. It needs one weight per loss.
 
     Returns:
         A tensor of shape (), with the losses' type.
 
     Raises:
-        ValueError: an unknown reduction, shapes that do not fit, or a negative, NaN or infinite weight.
+        ValueError: an unknown reduction, shapes that do not fit, a negative, NaN or infinite weight or denominator.
     """
     check_reduction(reduction)
     losses = ops.convert_to_tensor(losses)
@@ -60,6 +64,10 @@ def reduce_losses(losses, weights=None, reduction: str = "mean"):
     if weights is None:
         weights = ops.ones_like(losses)
     weights = ops.convert_to_tensor(weights)
+    if denominator is not None:
+        denominator = ops.convert_to_tensor(denominator)
+        known = 1.0 if _is_traced(denominator) else float(denominator)
+        check_denominator(known, tuple(losses.shape), tuple(weights.shape))
     shape = fitting_shape(tuple(losses.shape), tuple(weights.shape))
     if not _is_traced(weights):
         check_weight_values(ops.convert_to_numpy(weights))
@@ -69,14 +77,65 @@ def reduce_losses(losses, weights=None, reduction: str = "mean"):
     weights = ops.broadcast_to(weights, ops.shape(losses))
     # 0 * NaN is NaN: the loss is masked before the product.
     total = ops.sum(ops.where(weights == 0, ops.zeros_like(losses), losses) * weights)
-    denominator = {
-        "sum": lambda: ops.ones_like(total),
-        "mean": lambda: ops.sum(ops.ones_like(losses)),
-        "weighted_mean": lambda: ops.sum(weights),
-        "nonzero_mean": lambda: ops.sum(ops.cast(weights != 0, losses.dtype)),
-    }[reduction]()
+    denominator = _denominator(weights, reduction) if denominator is None else ops.cast(denominator, losses.dtype)
     # No weight at all: the total is 0, and 0 / 1 is 0.
     return total / ops.where(denominator == 0, ops.ones_like(denominator), denominator)
+
+
+def step_denominator(weights, reduction: str = "mean"):
+    """What to divide the losses of one optimiser step by: over all its micro-batches, and over all replicas.
+
+    `sum` gives 1, `mean` N, `weighted_mean` Σ w and `nonzero_mean` #{w ≠ 0}, each over the whole step. There is no
+    factor for the number of replicas, as there is in `helpers.pytorch`: Keras' optimisers ADD the gradients of the
+    replicas. (Keras' own losses divide by the number of replicas first. A scalar of your own is taken as it is.)
+
+    It works in the replica context of a `tf.distribute` strategy, so in `compute_loss` of a model that `fit` trains:
+
+        def compute_loss(self, x, y, y_pred, sample_weight, training=True):
+            losses = keras.losses.binary_crossentropy(y, y_pred)
+            denominator = step_denominator(sample_weight, "weighted_mean")
+            return reduce_losses(losses, sample_weight, denominator=denominator)
+
+    Without a strategy, and on other backends, the sums run over the weights given.
+
+    Args:
+        weights: one weight per loss; for several micro-batches, a list with one tensor for each.
+        reduction: one of `helpers.reductions.REDUCTIONS`.
+
+    Returns:
+        A tensor of shape (), in Keras' float type.
+
+    Raises:
+        ValueError: an unknown reduction, no weights at all, or a negative, NaN or infinite weight.
+    """
+    check_reduction(reduction)
+    batches = [ops.convert_to_tensor(w) for w in (weights if isinstance(weights, list | tuple) else [weights])]
+    if not batches:
+        raise ValueError("weights must hold at least one micro-batch. A replica without rows gives an empty tensor.")
+    for batch in batches:
+        if not _is_traced(batch):
+            check_weight_values(ops.convert_to_numpy(batch))
+    batches = [ops.cast(batch, keras.config.floatx()) for batch in batches]
+    if reduction == "sum":
+        return ops.ones((), dtype=keras.config.floatx())
+    total = sum(_denominator(batch, reduction) for batch in batches)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        replica = tf.distribute.get_replica_context()
+        if replica is not None and replica.num_replicas_in_sync > 1:
+            total = replica.all_reduce(tf.distribute.ReduceOp.SUM, total)
+    return total
+
+
+def _denominator(weights, reduction: str):
+    """What a reduction divides by, for one weight per loss."""
+    return {
+        "sum": lambda: ops.ones((), dtype=weights.dtype),
+        "mean": lambda: ops.sum(ops.ones_like(weights)),
+        "weighted_mean": lambda: ops.sum(weights),
+        "nonzero_mean": lambda: ops.sum(ops.cast(weights != 0, weights.dtype)),
+    }[reduction]()
 
 
 def _is_traced(tensor) -> bool:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from helpers.weights import check_weight_values
 
-__all__ = ["REDUCTIONS", "check_reduction", "fitting_shape", "reduce_losses"]
+__all__ = ["REDUCTIONS", "check_denominator", "check_reduction", "fitting_shape", "reduce_losses"]
 
 REDUCTIONS = ("sum", "mean", "weighted_mean", "nonzero_mean")
 
@@ -60,6 +60,35 @@ def check_reduction(reduction: str) -> None:
     """Refuse a name that is not one of `REDUCTIONS`."""
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}.")
+
+
+def check_denominator(
+    denominator: float, losses: tuple[int | None, ...], weights: tuple[int | None, ...] | None
+) -> float:
+    """Refuse a denominator that was computed beforehand and cannot be right.
+
+    Args:
+        denominator: one number.
+        losses: shape of the losses, with None for a size that is not known yet.
+        weights: shape of the weights, likewise; None without weights.
+
+    Returns:
+        The denominator as a Python number.
+
+    Raises:
+        ValueError: it is negative, NaN or infinite; or there are fewer weights than losses: then the sum over the
+            weights was too small.
+    """
+    inner, inner_weights = ([size for size in shape[1:] if size != 1] for shape in (losses, weights or losses))
+    if len(inner) != len(inner_weights) or not all(map(_may_equal, inner, inner_weights)):
+        raise ValueError(
+            f"with a denominator give one weight per loss, shape {losses}, got {weights}. Expand the weights to that "
+            "shape, here and where the denominator is computed."
+        )
+    denominator = float(denominator)
+    if not 0 <= denominator < np.inf:
+        raise ValueError(f"a denominator must be finite and not negative, got {denominator}.")
+    return denominator
 
 
 def fitting_shape(losses: tuple[int | None, ...], weights: tuple[int | None, ...]) -> tuple[int | None, ...]:

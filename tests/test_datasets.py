@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import itertools
 import os
 import socket
 import struct
@@ -24,9 +25,10 @@ import numpy as np
 import pooch
 import pytest
 import requests  # noqa: F401 (pooch imports it late, which would take a good part of the short time limits)
+from sklearn.metrics import average_precision_score, log_loss
 
 from helpers import datasets
-from helpers.datasets import Mnist, MnistError, clusters, curve, load_mnist, ramp, stand_in_mnist
+from helpers.datasets import Mnist, MnistError, clusters, curve, load_mnist, ramp, rare_sequences, stand_in_mnist
 
 ROOT = Path(__file__).parents[1]
 REAL = "MNIST (content verified)"
@@ -719,6 +721,126 @@ def test_clusters_seed():
 def test_clusters_errors(n):
     with pytest.raises(ValueError, match=f"n_per_class is {n}, expected 1 or more"):
         clusters(n, seed=0)
+
+
+# Rare sequences.
+
+
+def test_rare_sequences():
+    x, y, scores = rare_sequences(50, 7, seed=3, prevalence=0.1)
+    assert (x.shape, y.shape, scores.shape) == ((50, 7, 1), (50, 7), (50, 7))
+    assert (x.dtype, y.dtype, scores.dtype) == (np.float32, np.int64, np.float64)
+    assert set(np.unique(y)) == {0, 1}
+    assert (scores > 0).all() and (scores < 1).all()
+
+
+def test_rare_sequences_seed():
+    first, again, other = (rare_sequences(30, seed=seed, prevalence=0.1) for seed in (1, 1, 2))
+    for name in ("x", "y", "scores"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+        assert not np.array_equal(getattr(first, name), getattr(other, name))
+
+
+@pytest.mark.parametrize("pattern", [(1.0,), (1.0, -1.0, 1.0)])
+def test_every_step_has_the_prevalence_that_was_asked_for(pattern):
+    y = rare_sequences(100_000, 8, seed=0, prevalence=0.05, pattern=pattern).y
+    # Five standard errors, at the first step too: a pattern may have begun before it.
+    np.testing.assert_allclose(y.mean(axis=0), 0.05, atol=5 * np.sqrt(0.05 * 0.95 / 100_000))
+
+
+def test_the_label_stands_at_the_end_of_the_pattern():
+    pattern = [1.0, -2.0, 3.0]
+    x, y, _ = rare_sequences(2000, 12, seed=0, prevalence=0.1, noise=0.01, pattern=pattern)
+    windows = np.lib.stride_tricks.sliding_window_view(x[..., 0], 3, axis=1)
+    found = np.abs(windows - pattern).max(axis=-1) < 0.1
+    np.testing.assert_array_equal(found, y[:, 2:] == 1)
+    assert found[:, 3:][found[:, :-3]].any(), "one pattern may follow another at once"
+    assert not (y[:, 1:] & y[:, :-1]).any(), "patterns do not overlap"
+
+
+def brute_force_score(x: np.ndarray, pattern: list[float], noise: float, prevalence: float) -> float:
+    """P(the last step ends a pattern | x): the sum over all paths of hidden states."""
+    k = len(pattern)
+    start = prevalence / (1 - (k - 1) * prevalence)
+    first = [1 - k * prevalence, *[prevalence] * k]
+    means = [0.0, *pattern]
+    total = positive = 0.0
+    for path in itertools.product(range(k + 1), repeat=len(x)):
+        p = first[path[0]]
+        for before, now in itertools.pairwise(path):
+            p *= {1: start, 0: 1 - start}.get(now, 0.0) if before in (0, k) else float(now == before + 1)
+        for value, state in zip(x, path, strict=True):
+            p *= np.exp(-0.5 * ((value - means[state]) / noise) ** 2)
+        total += p
+        positive += p * (path[-1] == k)
+    return positive / total
+
+
+@pytest.mark.parametrize(("pattern", "prevalence"), [([1.0], 0.3), ([1.0, -1.0], 0.2), ([1.0, 0.5, -2.0], 0.1)])
+def test_scores_are_the_sum_over_all_paths(pattern, prevalence):
+    x, _, scores = rare_sequences(4, 5, seed=0, prevalence=prevalence, noise=0.8, pattern=pattern)
+    for row, t in itertools.product(range(4), range(5)):
+        seen = x[row, : t + 1, 0].astype(np.float64)
+        assert scores[row, t] == pytest.approx(brute_force_score(seen, pattern, 0.8, prevalence), rel=1e-10)
+
+
+def test_scores_of_a_single_value_are_a_logistic_curve():
+    x, _, scores = rare_sequences(100, 3, seed=0, prevalence=0.2, noise=0.7, pattern=[2.0])
+    # The log of the odds before x is seen, plus the log of the ratio of the two normal densities at x.
+    logits = np.log(0.2 / 0.8) + (2 * x[..., 0].astype(np.float64) - 2) / 0.7**2
+    np.testing.assert_allclose(scores, 1 / (1 + np.exp(-logits)), rtol=1e-10)
+
+
+def test_scores_are_calibrated():
+    y, scores = (part.ravel() for part in rare_sequences(40_000, 10, seed=0, prevalence=0.05)[1:])
+    for low, high in itertools.pairwise([0, 0.01, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1]):
+        chosen = (scores >= low) & (scores < high)
+        error = np.sqrt((scores * (1 - scores))[chosen].sum()) / chosen.sum()
+        assert chosen.sum() > 500
+        assert abs(y[chosen].mean() - scores[chosen].mean()) < 4 * error
+
+
+def test_no_other_scores_are_better():
+    x, y, scores = rare_sequences(20_000, 12, seed=0, prevalence=0.02)
+    padded = np.pad(x[..., 0], ((0, 0), (2, 0)))
+    matched_filter = padded[:, 2:] - padded[:, 1:-1] + padded[:, :-2]
+    logits = np.log(scores / (1 - scores))
+    disturbed = logits + 0.5 * np.random.default_rng(0).standard_normal(logits.shape)
+    best = average_precision_score(y.ravel(), scores.ravel())
+    for other in (x[..., 0], matched_filter, disturbed):
+        assert average_precision_score(y.ravel(), other.ravel()) < best - 0.005
+    at_best = log_loss(y.ravel(), scores.ravel())
+    for other in (disturbed, logits + 0.3, logits - 0.3, 0.8 * logits, 1.2 * logits):
+        assert log_loss(y.ravel(), 1 / (1 + np.exp(-other.ravel()))) > at_best
+
+
+@pytest.mark.parametrize("noise", [1e-3, 1e3])
+def test_scores_stay_finite_with_little_and_with_much_noise(noise):
+    _, y, scores = rare_sequences(2000, 10, seed=0, prevalence=0.05, noise=noise)
+    target = y[:, 2:] if noise < 1 else 0.05  # with little noise all is known; with much, only the prevalence
+    np.testing.assert_allclose(scores[:, 2:], np.broadcast_to(target, (2000, 8)), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 0}, "n is 0, expected 1 or more"),
+        ({"length": -1}, "length is -1, expected 1 or more"),
+        ({"prevalence": 0}, "prevalence is 0, expected a number above 0 and below 1 / 3"),
+        ({"prevalence": 1 / 3}, "below 1 / 3"),
+        ({"prevalence": float("nan")}, "prevalence is nan"),
+        ({"prevalence": 0.5, "pattern": [1.0, 2.0]}, "each label 1 takes the 2 steps"),
+        ({"noise": 0.0}, "noise is 0.0, expected a finite standard deviation above 0"),
+        ({"noise": float("inf")}, "noise is inf"),
+        ({"pattern": []}, r"pattern is \[\], expected one or more finite numbers"),
+        ({"pattern": [0.0, 0.0]}, "not all 0"),
+        ({"pattern": [1.0, float("nan")]}, "expected one or more finite numbers"),
+        ({"pattern": [[1.0], [2.0]]}, "expected one or more finite numbers"),
+    ],
+)
+def test_rare_sequences_errors(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        rare_sequences(**{"n": 5, "seed": 0, **arguments})
 
 
 # The module.
