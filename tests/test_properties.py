@@ -4,48 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from engines import by_keras, by_numpy, by_torch, keras_gradient, torch_gradient
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-
-import helpers.keras  # before keras and tensorflow, which it silences
-import helpers.pytorch
-import helpers.reductions
-
-# isort: split
-import tensorflow as tf
-import torch
 
 from helpers.reductions import REDUCTIONS
 
 # Derandomised: a test that fails here fails on every machine.
 settings.register_profile("book", max_examples=40, deadline=None, derandomize=True, database=None)
 settings.load_profile("book")
-
-
-def by_numpy(losses, weights, reduction):
-    return helpers.reductions.reduce_losses(losses, weights, reduction)
-
-
-def by_torch(losses, weights, reduction):
-    return helpers.pytorch.reduce_losses(torch.as_tensor(losses), torch.as_tensor(weights), reduction).item()
-
-
-def by_keras(losses, weights, reduction):
-    return float(helpers.keras.reduce_losses(losses, weights, reduction))
-
-
-def torch_gradient(losses, weights, reduction):
-    losses = torch.tensor(losses, requires_grad=True)
-    helpers.pytorch.reduce_losses(losses, torch.as_tensor(weights), reduction).backward()
-    return losses.grad.numpy()
-
-
-def keras_gradient(losses, weights, reduction):
-    losses = tf.Variable(losses)
-    with tf.GradientTape() as tape:
-        value = helpers.keras.reduce_losses(losses, weights, reduction)
-    return tape.gradient(value, losses).numpy()
 
 
 every_engine = pytest.mark.parametrize("reduce", [by_numpy, by_torch, by_keras], ids=["numpy", "torch", "keras"])

@@ -18,6 +18,7 @@ import helpers.reductions
 import keras
 import tensorflow as tf
 import torch
+from engines import by_keras, by_numpy, by_torch, keras_gradient, torch_gradient
 
 from helpers.reductions import REDUCTIONS
 from helpers.weights import class_to_sample_weights
@@ -25,22 +26,6 @@ from helpers.weights import class_to_sample_weights
 ROOT = Path(__file__).parents[1]
 L, W = np.array([1.0, 9.0, 25.0]), np.array([1.0, 3.0, 0.0])
 LW_VALUES = {"sum": 28.0, "mean": 28 / 3, "weighted_mean": 7.0, "nonzero_mean": 14.0}
-
-
-# Every engine takes arrays and gives the value, and the gradient with respect to the losses, as NumPy numbers.
-
-
-def by_numpy(losses, weights=None, reduction="mean"):
-    return helpers.reductions.reduce_losses(losses, weights, reduction)
-
-
-def by_torch(losses, weights=None, reduction="mean"):
-    weights = None if weights is None else torch.as_tensor(weights)
-    return helpers.pytorch.reduce_losses(torch.as_tensor(losses), weights, reduction).item()
-
-
-def by_keras(losses, weights=None, reduction="mean"):
-    return float(helpers.keras.reduce_losses(losses, weights, reduction))
 
 
 def by_keras_traced(losses, weights=None, reduction="mean"):
@@ -54,19 +39,6 @@ def by_keras_traced(losses, weights=None, reduction="mean"):
         return helpers.keras.reduce_losses(losses, weights, reduction)
 
     return float(reduce(*arguments))
-
-
-def torch_gradient(losses, weights, reduction):
-    losses = torch.tensor(losses, requires_grad=True)
-    helpers.pytorch.reduce_losses(losses, torch.as_tensor(weights), reduction).backward()
-    return losses.grad.numpy()
-
-
-def keras_gradient(losses, weights, reduction):
-    losses = tf.Variable(losses)
-    with tf.GradientTape() as tape:
-        value = helpers.keras.reduce_losses(losses, weights, reduction)
-    return tape.gradient(value, losses).numpy()
 
 
 ENGINES = {"numpy": by_numpy, "torch": by_torch, "keras": by_keras, "keras traced": by_keras_traced}
