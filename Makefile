@@ -18,7 +18,7 @@ SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c '$(SUITS)' >/dev/null 2>&1 && echo "$$p" && break; done)
 
-.PHONY: help book test lab serve execute lint bench clean
+.PHONY: help book test lab serve execute links lint bench clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
@@ -33,10 +33,11 @@ $(READY): requirements.txt pyproject.toml
 	@touch $@
 
 book: $(READY)  ## build the website into _build/html from the stored outputs
-	@# Sphinx copies changed static files only when a page has changed too: start anew then.
-	@test ! -d _build/html || cmp -s book/static/book.css _build/html/_static/book.css || rm -rf _build/html _build/.doctrees
+	@# Sphinx copies changed static files only when a page has changed too, and knows nothing of our extensions.
+	@test -z "$$(find book/static book/templates book/extensions -newer _build/book.stamp 2>&1)" || rm -rf _build/html _build/.doctrees
 	@# After a failure the cache goes too: Sphinx would not repeat its warnings about pages it has read.
 	$(BIN)/jupyter-book build . -W -n --keep-going --quiet || { rm -rf _build/html _build/.doctrees; exit 1; }
+	@touch _build/book.stamp
 	@echo "Read the book: file://$(CURDIR)/_build/html/index.html"
 
 test: $(READY)  ## run the unit tests, the notebook rules and every chapter, and compare every number
@@ -50,6 +51,9 @@ serve: book  ## build the website and serve it on this machine
 
 execute: $(READY)  ## execute the chapters in place: all, or one with CHAPTER=cluster_bias
 	@$(BIN)/python -W ignore tools/execute.py $(CHAPTERS)
+
+links: $(READY)  ## ask every address that the book links to whether it still answers
+	$(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links
 
 lint: $(READY)  ## check the style of code and notebooks
 	$(BIN)/ruff check .

@@ -153,7 +153,7 @@ def test_arms_show_a_mark_for_each_seed_and_a_tick_at_the_mean():
 def test_the_first_arm_is_on_top_and_the_frameworks_are_told_apart():
     (ax,) = arms().axes
     assert ax.yaxis_inverted()
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["PyTorch", "Keras"]
+    assert [text.get_text() for text in ax.figure.legends[0].get_texts()] == ["PyTorch", "Keras"]
     filled = [line.get_markerfacecolor() == line.get_color() for line in ax.lines if line.get_marker() == "o"]
     assert filled == [True, True, False, False]
 

@@ -1,0 +1,127 @@
+"""The framework is chosen once: by click, by key or in the address, on every set of tabs, page and visit."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+CHAPTER, OTHER = "book/cluster_bias.html", "book/regression_emphasis.html"
+NAMES = {"torch": "PyTorch", "keras": "Keras", "both": "Both"}
+
+
+def shown(page: Page) -> set[tuple[str, ...]]:
+    """Which frameworks' contents each set shows. With all sets alike there is one member."""
+    return {
+        tuple(name for name in ("torch", "keras") if tabs.locator(f"> .framework-{name}").is_visible())
+        for tabs in page.locator(".framework-tabs").all()
+    }
+
+
+def choose(page: Page, name: str, number: int = 0) -> None:
+    page.locator(".framework-tabs").nth(number).get_by_text(NAMES[name], exact=True).first.click()
+
+
+def test_pytorch_is_shown_to_a_new_visitor(open_page):
+    page = open_page(CHAPTER)
+    assert page.locator(".framework-tabs").count() >= 2
+    assert shown(page) == {("torch",)}
+
+
+def test_a_click_switches_every_set_and_is_kept_on_other_pages_and_visits(open_page):
+    page = open_page(CHAPTER)
+    choose(page, "keras", number=1)
+    assert shown(page) == {("keras",)}
+    page.goto(page.url.replace(CHAPTER, OTHER))
+    assert shown(page) == {("keras",)}
+    again = open_page(CHAPTER, context=page.context)
+    assert shown(again) == {("keras",)}
+    assert shown(open_page(CHAPTER)) == {("torch",)}  # another visitor
+
+
+@pytest.mark.parametrize(
+    ("name", "contents"), [("torch", ("torch",)), ("keras", ("keras",)), ("both", ("torch", "keras"))]
+)
+def test_the_address_chooses(open_page, name, contents):
+    page = open_page(f"{CHAPTER}?framework={name}")
+    assert shown(page) == {contents}
+    assert shown(open_page(OTHER, context=page.context)) == {contents}
+
+
+def test_an_unknown_framework_in_the_address_changes_nothing(open_page):
+    assert shown(open_page(f"{CHAPTER}?framework=jax")) == {("torch",)}
+
+
+def test_the_arrow_keys_choose(open_page):
+    page = open_page(CHAPTER)
+    page.locator(".framework-tabs > input").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert shown(page) == {("keras",)}
+    page.keyboard.press("ArrowRight")
+    assert shown(page) == {("torch", "keras")}
+    page.keyboard.press("ArrowLeft")
+    assert shown(page) == {("keras",)}
+
+
+def test_the_focus_can_be_seen(open_page):
+    page = open_page(CHAPTER)
+    page.locator(".framework-tabs > input").first.focus()
+    page.keyboard.press("ArrowRight")
+    label = page.locator(".framework-tabs").first.get_by_text("Keras", exact=True).first
+    assert label.evaluate("label => getComputedStyle(label).outlineStyle") != "none"
+
+
+@pytest.mark.parametrize("width", [420, 1280])
+def test_both_stand_one_below_the_other_where_there_is_no_room(open_page, width):
+    torch, keras = boxes(open_page(f"{CHAPTER}?framework=both", width=width))
+    assert keras["y"] >= torch["y"] + torch["height"]
+
+
+def test_both_stand_side_by_side_on_a_wide_screen(open_page):
+    torch, keras = boxes(open_page(f"{CHAPTER}?framework=both", width=1700))
+    assert keras["y"] == pytest.approx(torch["y"], abs=2)
+    assert keras["x"] >= torch["x"] + torch["width"]
+    assert torch["width"] == pytest.approx(keras["width"], rel=0.05) and torch["width"] > 550
+
+
+def boxes(page: Page) -> tuple[dict, dict]:
+    tabs = page.locator(".framework-tabs").first
+    return tuple(tabs.locator(f"> .framework-{name}").bounding_box() for name in ("torch", "keras"))
+
+
+def test_both_are_named_when_they_are_shown_together(open_page):
+    page = open_page(f"{CHAPTER}?framework=both")
+    for name in ("torch", "keras"):
+        content = page.locator(f".framework-tabs > .framework-{name}").first
+        label = content.evaluate("content => getComputedStyle(content, '::before').content")
+        assert label == f'"{NAMES[name]}"'
+
+
+def test_without_scripts_both_stand_one_below_the_other(open_page):
+    page = open_page(CHAPTER, java_script_enabled=False, width=1700)
+    assert shown(page) == {("torch", "keras")}
+
+
+def test_without_storage_tabs_still_switch(open_page):
+    page = open_page()
+    page.add_init_script("Object.defineProperty(window, 'localStorage', {get() {throw new DOMException('blocked')}})")
+    page.goto(open_page(CHAPTER).url)
+    choose(page, "keras")
+    assert shown(page) == {("keras",)}
+
+
+def test_on_paper_both_are_shown(open_page):
+    page = open_page(CHAPTER)
+    page.emulate_media(media="print")
+    assert shown(page) == {("torch", "keras")}
+    expect(page.locator(".framework-tabs > label").first).to_be_hidden()
+
+
+def test_every_framework_cell_of_every_chapter_is_in_a_tab(site):
+    from bs4 import BeautifulSoup
+
+    for chapter in (site / "book").glob("*.html"):
+        page = BeautifulSoup(chapter.read_text(), "html.parser")
+        cells = page.select(".tag_framework-torch, .tag_framework-keras")
+        for cell in cells:
+            name = next(name for name in ("torch", "keras") if f"tag_framework-{name}" in cell["class"])
+            assert cell.find_parent(class_=f"framework-{name}"), f"{chapter.name}: {cell.text.strip()[:60]}"
