@@ -52,9 +52,10 @@ def test_any_other_cell_ends_a_set(tabs, between):
     assert "a" in found[0]["PyTorch"] and "c" in found[1]["PyTorch"]
 
 
-def test_untagged_cells_stay_outside(tabs):
-    page, found = tabs(code("plain = 1", "hide-cell"))
-    assert found == [] and "plain = 1" in page.text
+def test_untagged_cells_stay_outside_and_in_place(tabs):
+    page, [found] = tabs(code("before", "hide-cell"), code("a", TORCH), code("b", KERAS), code("after"))
+    assert "before" not in str(found) and "after" not in str(found)
+    assert page.text.index("before") < page.text.index("PyTorch") < page.text.index("after")
 
 
 def test_each_heading_has_its_own_sets(tabs):

@@ -7,7 +7,7 @@ from nbformat.v4 import new_markdown_cell
 from sphinx_project import EXTENSIONS, Project, code
 
 FILES = {
-    "index.md": '# The book\n\nWhat it *is* "about".\n\n```{toctree}\nchapter\n```\n',
+    "index.md": '# The book\n\nWhat *is* `"x" < 1`.\n\n```{toctree}\nchapter\n```\n',
     "chapter.ipynb": [new_markdown_cell("# Chapter one\n\nFirst words."), code("1 + 1")],
 }
 BUTTONS = {"binderhub_url": "https://mybinder.org", "colab_url": "https://colab.research.google.com"}
@@ -68,7 +68,7 @@ def test_a_site_address_that_is_set_is_kept(tmp_path):
 
 def test_the_description_is_the_first_paragraph_and_safe_to_quote(tmp_path):
     page = build(tmp_path).page("index.html")
-    assert page.find("meta", attrs={"name": "description"})["content"] == "What it is “about”."
+    assert page.find("meta", attrs={"name": "description"})["content"] == 'What is "x" < 1.'
 
 
 def test_the_page_for_a_wrong_address_names_every_page_and_needs_no_file(tmp_path):
