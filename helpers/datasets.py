@@ -39,15 +39,18 @@ __all__ = [
     "stand_in_mnist",
 ]
 
-# A mirror is an .npz with the four arrays, or a folder (it ends with "/") with the four gzipped IDX files.
+#: Where MNIST is downloaded from, in this order. A mirror is an .npz with the four arrays, or a folder (it ends with
+#: "/") with the four gzipped IDX files.
 MNIST_MIRRORS = (
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
 
-# SHA-256 of the original, uncompressed IDX files. The header of such a file holds the shape, so the hashes
-# imply the shapes too.
+#: SHA-256 of the original, uncompressed IDX files. The header of such a file holds the shape, so the hashes
+#: imply the shapes too.
+#:
+#: :meta hide-value:
 MNIST_SHA256 = {
     "x_train": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "y_train": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -79,6 +82,11 @@ _CONTAINERS = (
 def curve(n: int = 200, low: float = -3.0, high: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
     """Return the bell curve y = exp(-x**2) at n regular points.
 
+    Args:
+        n: points, at least 2.
+        low: the first x.
+        high: the last x.
+
     Returns:
         x and y, both float32 of shape (n,); x runs from low to high, both included.
 
@@ -91,6 +99,11 @@ def curve(n: int = 200, low: float = -3.0, high: float = 3.0) -> tuple[np.ndarra
 
 def ramp(n: int = 200, low: float = -3.0, high: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
     """Return y = exp(x) / exp(high) at n regular points: flat on the left, steep on the right, 1 at the end.
+
+    Args:
+        n: points, at least 2.
+        low: the first x.
+        high: the last x.
 
     Returns:
         x and y, both float32 of shape (n,); x runs from low to high, both included.
@@ -107,8 +120,8 @@ def clusters(n_per_class: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw two normal clusters on a line, both of variance 1: label 1 around -1, label 0 around +1.
 
     Args:
-        n_per_class: Points in each cluster.
-        seed: Seed of ``numpy.random.default_rng``.
+        n_per_class: points in each cluster.
+        seed: seed of `numpy.random.default_rng`.
 
     Returns:
         x, float32 of shape (2 * n_per_class,), and labels, int64 of the same shape, in shuffled order.
@@ -157,12 +170,12 @@ def rare_sequences(
     are exact, by the forward algorithm.
 
     Args:
-        n: Sequences.
-        length: Steps of each.
-        seed: Seed of ``numpy.random.default_rng``.
-        prevalence: Probability that a step has the label 1; above 0 and below 1 / len(pattern).
-        noise: Standard deviation of the normal noise on every step, in the units of the pattern.
-        pattern: The values to find, in their order.
+        n: sequences.
+        length: steps of each.
+        seed: seed of `numpy.random.default_rng`.
+        prevalence: probability that a step has the label 1; above 0 and below 1 / len(pattern).
+        noise: standard deviation of the normal noise on every step, in the units of the pattern.
+        pattern: the values to find, in their order.
 
     Raises:
         ValueError: n or length is below 1, prevalence or noise is out of range, or the pattern is empty, not finite
@@ -239,7 +252,7 @@ class Mnist(NamedTuple):
         y_train: uint8, shape (60000,).
         x_test: uint8, shape (10000, 28, 28).
         y_test: uint8, shape (10000,).
-        source: What the data are. It holds no path, so it may be printed in a checked notebook.
+        source: what the data are. It holds no path, so it may be printed in a checked notebook.
     """
 
     x_train: np.ndarray
@@ -255,26 +268,29 @@ class Mnist(NamedTuple):
 
     @property
     def title_note(self) -> str:
-        """Text to append to the title of every figure: empty for the real MNIST."""
+        """What to append to the title of every figure; empty for the real MNIST."""
         return " [STAND-IN DIGITS, NOT MNIST]" if self.is_stand_in else ""
 
 
 def load_mnist(path: str | os.PathLike | None = None) -> Mnist:
     """Return MNIST with its content verified, or loud stand-in digits where there is no network.
 
-    Looks in this order: ``path``; the environment variable MNIST_NPZ (an empty one counts as unset); the
-    cache; the mirrors in ``MNIST_MIRRORS``. The cache is the file mnist.npz in the folder named by the
+    Looks in this order: `path`; the environment variable MNIST_NPZ (an empty one counts as unset); the
+    cache; the mirrors in `MNIST_MIRRORS`. The cache is the file mnist.npz in the folder named by the
     environment variable EXAMPLE_WEIGHTING_CACHE, or in the user's cache folder for "example-weighting".
 
-    The content is verified (``MNIST_SHA256``), not the container. So an .npz with the keys x_train, y_train,
+    The content is verified (`MNIST_SHA256`), not the container. So an .npz with the keys x_train, y_train,
     x_test and y_test will do, and so will a folder with the four IDX files, plain or gzipped.
+
+    Args:
+        path: a copy of MNIST that you have. None: look in the other places.
 
     Warns:
         UserWarning: the cached file is damaged (it is downloaded again), the cache cannot be written, or no
-            mirror could be reached (the digits are then a stand-in, see ``stand_in_mnist``).
+            mirror could be reached (the digits are then a stand-in, see `stand_in_mnist`).
 
     Raises:
-        MnistError: ``path`` or MNIST_NPZ names something that is not an unchanged MNIST, or a mirror was
+        MnistError: `path` or MNIST_NPZ names something that is not an unchanged MNIST, or a mirror was
             reached but none gave an unchanged MNIST.
     """
     if path is not None:
@@ -302,8 +318,8 @@ def nines_and_fours(images: np.ndarray, labels: np.ndarray, fours: int | None = 
 
     Args:
         images: uint8, shape (n, 28, 28).
-        labels: The digits, shape (n,).
-        fours: How many 4s to take.
+        labels: the digits, shape (n,).
+        fours: how many 4s to take.
 
     Returns:
         x, float32 of shape (m, 784) with values from 0 to 1, and y, float32 of shape (m,): 1 for a 9, 0 for a 4.
@@ -328,7 +344,7 @@ def stand_in_mnist() -> Mnist:
     numbers.
 
     Source of the originals: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
-    Machine Learning Repository, 1998 (``sklearn.datasets.load_digits``).
+    Machine Learning Repository, 1998 (`sklearn.datasets.load_digits`).
     """
     from scipy.ndimage import zoom
     from sklearn.datasets import load_digits
@@ -519,7 +535,7 @@ class _NoMirror(Exception):
 class _Progress:
     """A progress bar for pooch that also ends the download when its time is over.
 
-    pooch sets ``total`` when a good answer begins, so this object knows whether the mirror was reached.
+    pooch sets `total` when a good answer begins, so this object knows whether the mirror was reached.
     """
 
     def __init__(self, deadline: float) -> None:

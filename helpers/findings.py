@@ -73,6 +73,10 @@ def verdict(
 def spread(values: ArrayLike, digits: int = 3) -> str:
     """Mean, sample standard deviation, extremes and number of the values, as text.
 
+    Args:
+        values: at least two, of any shape.
+        digits: decimals to show.
+
     Raises:
         ValueError: fewer than two values: one run has no spread.
     """
@@ -108,6 +112,11 @@ def seeds(condition: ArrayLike) -> str:
 def about(values: ArrayLike, target: float, tolerance: float) -> bool:
     """Whether every value lies within the tolerance of the target. A NaN does not.
 
+    Args:
+        values: at least one, of any shape.
+        target: what they should be.
+        tolerance: how far from it they may be; above 0.
+
     Raises:
         ValueError: no values, or a tolerance that is not above 0.
     """
@@ -118,12 +127,28 @@ def about(values: ArrayLike, target: float, tolerance: float) -> bool:
 
 
 def at_least(values: ArrayLike, step: float = 0.1) -> str:
-    """The lowest value, rounded down to a multiple of `step`: a bound that all values keep."""
+    """The lowest value, rounded down to a multiple of `step`: a bound that all values keep.
+
+    Args:
+        values: at least one, of any shape.
+        step: the bound is a multiple of it, and is written with as many decimals.
+
+    Raises:
+        ValueError: no values.
+    """
     return _rounded(_some(values).min(), step, down=True)
 
 
 def at_most(values: ArrayLike, step: float = 0.1) -> str:
-    """The highest value, rounded up to a multiple of `step`: a bound that all values keep."""
+    """The highest value, rounded up to a multiple of `step`: a bound that all values keep.
+
+    Args:
+        values: at least one, of any shape.
+        step: the bound is a multiple of it, and is written with as many decimals.
+
+    Raises:
+        ValueError: no values.
+    """
     return _rounded(_some(values).max(), step, down=False)
 
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 from helpers.reductions import check_denominator, check_reduction, fitting_shape
 from helpers.weights import check_weight_values
 
 __all__ = ["reduce_losses", "step_denominator"]
+
+Tensor = Any  # a tensor of the backend, or what it can make one of
 
 
 @contextlib.contextmanager
@@ -35,7 +38,9 @@ with _silent_error_stream():
     from keras import KerasTensor, ops
 
 
-def reduce_losses(losses, weights=None, reduction: str = "mean", *, denominator=None):
+def reduce_losses(
+    losses: Tensor, weights: Tensor | None = None, reduction: str = "mean", *, denominator: Tensor | None = None
+) -> Tensor:
     """Reduce weighted losses to one number; differentiable.
 
     The rules, arguments and errors of `helpers.reductions.reduce_losses`. A weight of 0 adds exactly 0 to the value
@@ -82,14 +87,14 @@ def reduce_losses(losses, weights=None, reduction: str = "mean", *, denominator=
     return total / ops.where(denominator == 0, ops.ones_like(denominator), denominator)
 
 
-def step_denominator(weights, reduction: str = "mean"):
+def step_denominator(weights: Tensor | list[Tensor], reduction: str = "mean") -> Tensor:
     """What to divide the losses of one optimiser step by: over all its micro-batches, and over all replicas.
 
     `sum` gives 1, `mean` N, `weighted_mean` Σ w and `nonzero_mean` #{w ≠ 0}, each over the whole step. There is no
     factor for the number of replicas, as there is in `helpers.pytorch`: Keras' optimisers ADD the gradients of the
     replicas. (Keras' own losses divide by the number of replicas first. A scalar of your own is taken as it is.)
 
-    It works in the replica context of a `tf.distribute` strategy, so in `compute_loss` of a model that `fit` trains:
+    It works in the replica context of a `tf.distribute` strategy, so in `compute_loss` of a model that `fit` trains::
 
         def compute_loss(self, x, y, y_pred, sample_weight, training=True):
             losses = keras.losses.binary_crossentropy(y, y_pred)
@@ -128,7 +133,7 @@ def step_denominator(weights, reduction: str = "mean"):
     return total
 
 
-def _denominator(weights, reduction: str):
+def _denominator(weights: Tensor, reduction: str) -> Tensor:
     """What a reduction divides by, for one weight per loss."""
     return {
         "sum": lambda: ops.ones((), dtype=weights.dtype),
@@ -138,7 +143,7 @@ def _denominator(weights, reduction: str):
     }[reduction]()
 
 
-def _is_traced(tensor) -> bool:
+def _is_traced(tensor: Tensor) -> bool:
     """Whether a tensor has no values yet."""
     if isinstance(tensor, KerasTensor):
         return True

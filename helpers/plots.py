@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 __all__ = ["COLOURS", "FRAMEWORKS", "arms", "confusion_matrices", "curves", "framework_lines", "use_style"]
 
-# Okabe and Ito, "Color Universal Design", 2008.
+#: The colour of each arm of an experiment. Source: Okabe and Ito, "Color Universal Design", 2008.
 COLOURS = {
     "unweighted": "#4d4d4d",
     "weighted": "#d55e00",
@@ -26,6 +26,7 @@ COLOURS = {
     "data": "#999999",
     "predicted": "#009e73",
 }
+#: How the line of each framework is drawn.
 FRAMEWORKS = {
     "PyTorch": {"linewidth": 6, "alpha": 0.35, "solid_capstyle": "butt"},
     "Keras": {"linewidth": 2, "linestyle": "--"},
@@ -78,7 +79,8 @@ def curves(
         x: shape (n,).
         lines: framework -> arm -> values (n,).
         title: what to see.
-        xlabel, ylabel: with units.
+        xlabel: with units.
+        ylabel: with units.
         data: the true curve (n,), if there is one.
     """
     figure, ax = plt.subplots()
@@ -139,7 +141,8 @@ def arms(
             ax.plot(seeds, [row + shift] * len(seeds), linestyle="none", color=colour, label=label, **MARKS[framework])
             ax.plot([seeds.mean()], [row + shift], marker="|", markersize=18, color=colour)
     ax.set(title=title, xlabel=xlabel, yticks=range(len(names)), yticklabels=names)
-    ax.invert_yaxis()
+    # The first arm on top, and half a row of room at both ends for its marks.
+    ax.set_ylim(len(names) - 0.4, -0.6)
     ax.grid(axis="y", alpha=0.3)
-    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.2 if len(names) > 4 else -0.35), ncols=2, fontsize=10.5)
+    figure.legend(loc="outside lower left", ncols=2, fontsize=10.5)
     return figure

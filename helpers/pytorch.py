@@ -116,15 +116,17 @@ def step_denominator(
 ) -> float:
     """What to divide the losses of one optimiser step by: over all its micro-batches, and over all R ranks.
 
-    | reduction       | value        |
-    |-----------------|--------------|
-    | `sum`           | 1 / R        |
-    | `mean`          | N / R        |
-    | `weighted_mean` | Σ w / R      |
-    | `nonzero_mean`  | #{w ≠ 0} / R |
+    ===============  ============
+    reduction        value
+    ===============  ============
+    `sum`            1 / R
+    `mean`           N / R
+    `weighted_mean`  Σ w / R
+    `nonzero_mean`   #{w ≠ 0} / R
+    ===============  ============
 
     The sums run over the whole step. `DistributedDataParallel` averages the gradients over the ranks; R undoes that,
-    and the step has the gradient that one process would have. So on each rank:
+    and the step has the gradient that one process would have. So on each rank::
 
         denominator = step_denominator([w for x, y, w in micro_batches], "weighted_mean")
         for x, y, w in micro_batches:
@@ -170,7 +172,7 @@ def fit(
     x: Tensor | np.ndarray,
     y: Tensor | np.ndarray,
     *,
-    loss: Loss,
+    loss: Callable[[Tensor, Tensor], Tensor],
     sample_weight: Tensor | np.ndarray | None = None,
     class_weight: Mapping[Hashable, float] | None = None,
     reduction: str = "mean",
@@ -285,12 +287,22 @@ def get_weights(model: nn.Module) -> list[np.ndarray]:
     """All parameters of a stack of linear layers, in the layout of Keras' `model.get_weights()`.
 
     A linear layer's matrix is (inputs, outputs) in Keras and (outputs, inputs) in torch.
+
+    Args:
+        model: its layers with parameters are all linear.
+
+    Returns:
+        Matrix and bias of each layer, as copies.
     """
     return [(p.T if p.ndim == 2 else p).detach().cpu().numpy().copy() for p in model.parameters()]
 
 
 def set_weights(model: nn.Module, weights: Sequence[np.ndarray]) -> None:
     """Give a stack of linear layers the values that Keras' `model.get_weights()` returned.
+
+    Args:
+        model: its layers with parameters are all linear. It is changed in place.
+        weights: matrix and bias of each layer, in the layout of Keras.
 
     Raises:
         ValueError: another number of arrays, or an array of another shape.

@@ -2,12 +2,14 @@
 
 Losses l, weights w (broadcast to the losses' shape first), N elements:
 
-| name            | value             | who divides like this                                            |
-|-----------------|-------------------|------------------------------------------------------------------|
-| `sum`           | Σ w l             | Keras `"sum"`                                                    |
-| `mean`          | Σ w l / N         | Keras by default; torch `BCEWithLogitsLoss(weight=)`             |
-| `weighted_mean` | Σ w l / Σ w       | torch `cross_entropy(weight=)`; Keras `"mean_with_sample_weight"`|
-| `nonzero_mean`  | Σ w l / #{w ≠ 0}  | `tf.compat.v1.losses` by default                                 |
+===============  ================  =================================================================
+name             value             who divides like this
+===============  ================  =================================================================
+`sum`            Σ w l             Keras `"sum"`
+`mean`           Σ w l / N         Keras by default; torch `BCEWithLogitsLoss(weight=)`
+`weighted_mean`  Σ w l / Σ w       torch `cross_entropy(weight=)`; Keras `"mean_with_sample_weight"`
+`nonzero_mean`   Σ w l / #{w ≠ 0}  `tf.compat.v1.losses` by default
+===============  ================  =================================================================
 
 This module is the float64 reference. `helpers.pytorch` and `helpers.keras` have the same function on tensors.
 """
@@ -21,6 +23,7 @@ from helpers.weights import check_weight_values
 
 __all__ = ["REDUCTIONS", "check_denominator", "check_reduction", "fitting_shape", "reduce_losses"]
 
+#: The names of the four reductions.
 REDUCTIONS = ("sum", "mean", "weighted_mean", "nonzero_mean")
 
 
@@ -57,7 +60,14 @@ def reduce_losses(losses: ArrayLike, weights: ArrayLike | None = None, reduction
 
 
 def check_reduction(reduction: str) -> None:
-    """Refuse a name that is not one of `REDUCTIONS`."""
+    """Refuse a name that is not one of `REDUCTIONS`.
+
+    Args:
+        reduction: the name.
+
+    Raises:
+        ValueError: it is none of them.
+    """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}.")
 

@@ -1,5 +1,7 @@
 """What weights do in the frameworks that are installed here, found by small experiments.
 
+Run it as a program, or call `observe`::
+
     python -m helpers.semantics [--format table|markdown|json] [--only keras|torch]
 
 Nothing is looked up in a table of versions. Keras runs on the backend that `KERAS_BACKEND` names.
@@ -44,7 +46,9 @@ from helpers.weights import check_sample_weights, class_to_sample_weights
 
 __all__ = ["KEYS", "SECTIONS", "denominator", "main", "observe", "render"]
 
+#: The kinds of experiments, as explained above.
 SECTIONS = ("effects", "denominators", "inputs", "bad_inputs")
+#: What each row of `observe` says.
 KEYS = ("section", "framework", "version", "backend", "case", "target", "observed", "detail")
 FORMATS = ("table", "markdown", "json")
 FRAMEWORKS = ("keras", "torch")
@@ -116,6 +120,10 @@ def render(rows: Sequence[dict[str, str]], format: str = "table") -> str:
 
     The section `effects` is shown as a matrix, case by target; the others as one line for each row.
 
+    Args:
+        rows: what `observe` returned, or some of it.
+        format: "table", "markdown" or "json".
+
     Raises:
         ValueError: an unknown format.
     """
@@ -136,7 +144,14 @@ def render(rows: Sequence[dict[str, str]], format: str = "table") -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line. Returns the exit status: 1 if something could not be observed, else 0."""
+    """The command line `python -m helpers.semantics`, which prints what `observe` found.
+
+    Args:
+        argv: its arguments. None: those that were typed.
+
+    Returns:
+        The exit status: 1 if something could not be observed, else 0.
+    """
     parser = argparse.ArgumentParser("python -m helpers.semantics", description="What weights do, found by experiment.")
     parser.add_argument("--format", choices=FORMATS, default="table")
     parser.add_argument("--only", choices=FRAMEWORKS, help="only the rows of this framework")
@@ -156,7 +171,7 @@ def _name(row: dict[str, str]) -> str:
 def _matrix(rows: Sequence[dict[str, str]]) -> list[list[str]]:
     observed = {(row["case"], row["target"]): row["observed"] for row in rows}
     cases, targets = ({row[key]: None for row in rows} for key in ("case", "target"))
-    return [["", *targets], *([case, *(observed.get((case, target), "") for target in targets)] for case in cases)]
+    return [["case", *targets], *([case, *(observed.get((case, target), "") for target in targets)] for case in cases)]
 
 
 def _list(rows: Sequence[dict[str, str]]) -> list[list[str]]:

@@ -213,6 +213,10 @@ def check_sample_weights(weights: ArrayLike, n: int) -> np.ndarray:
 def check_weight_values(weights: ArrayLike, name: str = "weight") -> np.ndarray:
     """Return the weights as float32 of unchanged shape; refuse values that no weight may have.
 
+    Args:
+        weights: one weight, or an array of them.
+        name: what the error calls them.
+
     Raises:
         ValueError: something that is not a number, or a negative, NaN or infinite weight (names the first bad row).
     """

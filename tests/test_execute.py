@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import re
 import runpy
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
@@ -14,8 +19,13 @@ SCRIPT = Path(__file__).parents[1] / "tools" / "execute.py"
 
 
 @pytest.fixture(scope="module")
-def execute():
-    return runpy.run_path(str(SCRIPT))["execute"]
+def script():
+    return runpy.run_path(str(SCRIPT))
+
+
+@pytest.fixture(scope="module")
+def execute(script):
+    return script["execute"]
 
 
 def write(path: Path, *sources: str) -> Path:
@@ -48,3 +58,74 @@ def test_a_chapter_runs_in_its_own_folder(execute, tmp_path):
     path = write(tmp_path / "a.ipynb", "from pathlib import Path\nprint(Path.cwd().name)")
     execute(path)
     assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == f"{tmp_path.name}\n"
+
+
+def test_a_record_says_what_the_chapter_was_executed_with(execute, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    path = write(tmp_path / "a.ipynb", "import numpy, time\ntime.sleep(1)")
+    before = datetime.now(UTC).date().isoformat()
+    execute(path)
+    notebook = nbformat.read(path, as_version=4)
+    record = notebook.metadata["execution_record"]
+    assert before <= record.pop("date") <= datetime.now(UTC).date().isoformat()
+    assert 1 < record.pop("seconds") < 60
+    assert re.fullmatch("[0-9a-f]{16}", record.pop("code"))
+    assert record.pop("processor")
+    assert record == {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "threads": "3",
+        # Installed is not enough: SciPy is, and this chapter does not load it.
+        "packages": {"numpy": version("numpy")},
+    }
+    # The cell that asked the kernel is gone.
+    assert [cell.source for cell in notebook.cells] == ["import numpy, time\ntime.sleep(1)"]
+
+
+def test_a_record_holds_no_path_and_no_name_of_the_machine(execute, tmp_path):
+    path = write(tmp_path / "a.ipynb", "import numpy")
+    execute(path)
+    record = str(nbformat.read(path, as_version=4).metadata["execution_record"])
+    assert "/" not in record and "\\" not in record
+    assert platform.node() not in record
+
+
+def test_keras_is_recorded_with_its_backend(script, monkeypatch):
+    # Asked in this process: to load Keras in a kernel takes seconds.
+    from helpers.keras import keras  # which keeps TensorFlow silent
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    found = script["surroundings"](script["PACKAGES"])
+    assert found["keras_backend"] == keras.config.backend()
+    assert found["packages"]["keras"] == keras.__version__
+    assert found["threads"] == "not limited"
+
+
+def test_every_recorded_package_is_one_that_the_book_pins(script):
+    pins = (SCRIPT.parents[1] / "requirements.txt").read_text(encoding="utf-8")
+    assert [name for name in script["PACKAGES"] if f"\n{name}==" not in pins] == []
+
+
+def test_a_chapter_that_fails_keeps_the_record_of_its_last_success(execute, tmp_path):
+    path = write(tmp_path / "a.ipynb", "print(1)")
+    execute(path)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(v4.new_code_cell("1 / 0"))
+    nbformat.write(notebook, path)
+    before = path.read_bytes()
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        execute(path)
+    assert path.read_bytes() == before
+
+
+def test_the_digest_follows_the_code_and_not_the_prose(script):
+    def digest(*sources):
+        cells = [v4.new_code_cell(source) for source in sources]
+        with_prose = [v4.new_markdown_cell("a = 1"), *cells, v4.new_markdown_cell("Text.")]
+        bare, full = (script["code_digest"](v4.new_notebook(cells=some)) for some in (cells, with_prose))
+        assert bare == full
+        return bare
+
+    assert digest("a = 1") == digest("a = 1")
+    assert len({digest(), digest("a = 1"), digest("a = 2"), digest("a = 1", "b"), digest("b", "a = 1")}) == 5

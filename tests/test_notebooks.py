@@ -47,6 +47,10 @@ REFUSED_MARKERS = (
 PICTURES = ("image/png", "image/jpeg")
 MACHINE_PATHS = ("/home/", "/tmp/", "/root/", "/Users/")
 DIGIT = re.compile("[0-9]")
+EXERCISE = re.compile(r"^:::\{exercise\}.*\n:label: (\S+)", re.MULTILINE)
+# Where a solution starts, with its exercise and its options, or where it ends.
+GATE = re.compile(r"^:::\{solution-(start|end)\} ?(\S*)((?:\n:\w+:.*)*)", re.MULTILINE)
+HIDING_TAGS = {"hide-cell", "hide-input", "hide-output"}
 
 
 def test_there_are_chapters():
@@ -105,6 +109,20 @@ def compared_texts(cell: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
 
 def compared_numbers(cell: NotebookNode) -> list[tuple[NotebookNode, str]]:
     return [(holder, key) for holder, key in compared_texts(cell) if DIGIT.search(holder[key])]
+
+
+def solutions(notebook: NotebookNode) -> list[tuple[str, str, list[tuple[str, NotebookNode]]]]:
+    """Every solution, as (label of its exercise, its options, its code cells)."""
+    found, cells = [], []
+    for label, cell in labelled(notebook):
+        if cell.cell_type == "code":
+            cells.append((label, cell))
+            continue
+        for gate in GATE.finditer(cell.source):
+            cells = []
+            if gate[1] == "start":
+                found.append((gate[2], gate[3], cells))
+    return found
 
 
 # The rules. Each yields one sentence per violation.
@@ -235,6 +253,26 @@ def visible_text(output: NotebookNode) -> str:
     return json.dumps([output.get("text"), data])
 
 
+def unsolved_exercises(notebook: NotebookNode) -> Iterator[str]:
+    solved = {exercise for exercise, _, cells in solutions(notebook) if any(cell.execution_count for _, cell in cells)}
+    for label, cell in markdown_cells(notebook):
+        exercises = EXERCISE.findall(cell.source)
+        if "## Exercises" in cell.source.splitlines() and not exercises:
+            yield f"{label} has the heading of the exercises, and no exercise"
+        for exercise in exercises:
+            if exercise not in solved:
+                yield f"{label} has the exercise {exercise}, and no solution with an executed cell follows"
+
+
+def solutions_in_sight(notebook: NotebookNode) -> Iterator[str]:
+    for exercise, options, cells in solutions(notebook):
+        if ":class: dropdown" not in options.splitlines():
+            yield f"the solution of {exercise} is not hidden at first: give it `:class: dropdown`"
+        for label, cell in cells:
+            for tag in sorted(tags(cell) & HIDING_TAGS):
+                yield f"{label} is hidden inside a hidden solution: remove its tag {tag}"
+
+
 def wrong_kernel(notebook: NotebookNode) -> Iterator[str]:
     name = notebook.metadata.get("kernelspec", {}).get("name")
     if name != "python3":
@@ -258,6 +296,8 @@ RULES: tuple[Callable[[NotebookNode], Iterator[str]], ...] = (
     too_many_ignored,
     nothing_compared,
     machine_paths,
+    unsolved_exercises,
+    solutions_in_sight,
     wrong_kernel,
 )
 
@@ -282,6 +322,11 @@ def code(name: str, source: str, *outputs: NotebookNode, **metadata) -> Notebook
     return v4.new_code_cell(source, id=name, outputs=list(outputs), metadata=metadata)
 
 
+ASK = "## Exercises\n\n:::{exercise}\n:label: ex-good-1\n\nDraw it.\n:::\n\n"
+ANSWER = ":::{solution-start} ex-good-1\n:class: dropdown\n:::"
+END = ":::{solution-end}\n:::"
+
+
 def good_notebook() -> NotebookNode:
     """A notebook that keeps every rule, with every feature that a rule looks at. Only one output has a number."""
     figure = v4.new_output("display_data", {"image/png": "iVBO/tmp/Rw0K", "text/plain": "<Figure size 640x480>"})
@@ -303,6 +348,8 @@ def good_notebook() -> NotebookNode:
             notebook.cells.append(v4.new_markdown_cell("Prose.", id=f"before-{cell.id}"))
         notebook.cells.append(cell)
     notebook.cells[0].source = '# Title\n\n![A map.](map.png) <img src="map.png" alt="A map.">'
+    find(notebook, "before-figure").source = ASK + ANSWER
+    find(notebook, "before-time").source = END + "\n\nProse."
     notebook.cells.append(v4.new_code_cell("", id="empty"))  # JupyterLab leaves one at the end
     return notebook
 
@@ -413,6 +460,24 @@ BROKEN = {
         "path of one machine in its output: /Users/",
     ),
     "displays /tmp/": (machine_paths, shown("last", HTML_PATH), "cell 15 (last = True) shows a path of one machine"),
+    "no exercise": (unsolved_exercises, changed("before-figure", source="## Exercises"), "and no exercise"),
+    "no solution": (unsolved_exercises, changed("before-figure", source=ASK), "exercise ex-good-1, and no solution"),
+    "empty solution": (
+        unsolved_exercises,
+        changed("before-figure", source=f"{ASK}{ANSWER}\n\n{END}"),
+        "exercise ex-good-1, and no solution",
+    ),
+    "solution of another": (
+        unsolved_exercises,
+        changed("before-figure", source=ASK + ANSWER.replace("good-1", "good-2")),
+        "exercise ex-good-1, and no solution",
+    ),
+    "solution in sight": (
+        solutions_in_sight,
+        changed("before-figure", source=ASK + ANSWER.replace("\n:class: dropdown", "")),
+        "the solution of ex-good-1 is not hidden",
+    ),
+    "hidden twice": (solutions_in_sight, tagged("figure", "hide-cell"), "cell 7 (plt.show()) is hidden inside"),
     "other kernel": (
         wrong_kernel,
         lambda notebook: notebook.metadata.kernelspec.update(name="py311"),

@@ -19,7 +19,6 @@ import helpers.keras  # before any other module can import keras or tensorflow, 
 ROOT = Path(__file__).parents[1]
 HEAVY = ["torch", "tensorflow", "keras", "matplotlib", "sklearn"]
 MODULES = [module.name for module in pkgutil.iter_modules(helpers.__path__)]
-TYPED = ["datasets", "findings", "plots", "pytorch", "reductions", "semantics", "weights"]
 
 # The clock starts inside the process: how long Python itself takes to start is not the package's doing.
 IMPORT = """
@@ -58,6 +57,7 @@ def test_importing_the_package_is_quick_and_loads_no_framework():
         ("findings", HEAVY),
         ("datasets", HEAVY),
         ("semantics", HEAVY),
+        ("interactive", HEAVY),
         ("plots", ["torch", "tensorflow", "keras", "sklearn"]),
         ("pytorch", ["tensorflow", "keras", "matplotlib", "sklearn"]),
         # Keras itself loads matplotlib and scikit-learn where it finds them.
@@ -89,16 +89,3 @@ def test_every_public_name_exists_and_has_a_docstring_of_its_own(name, public):
         assert thing.__doc__ and not thing.__doc__.startswith(f"{public}(")
     else:
         assert public.isupper(), "a public name is a function, a class or a constant"
-
-
-@pytest.mark.parametrize(("name", "public"), public_names(TYPED))
-def test_every_public_function_has_type_hints_throughout(name, public):
-    thing = getattr(importlib.import_module(f"helpers.{name}"), public)
-    methods = (
-        [m for key, m in vars(thing).items() if key == "__init__" or key[0] != "_"] if inspect.isclass(thing) else []
-    )
-    for function in filter(inspect.isfunction, [thing, *methods]):
-        signature = inspect.signature(function)
-        untyped = [p.name for p in signature.parameters.values() if p.annotation is p.empty and p.name != "self"]
-        assert untyped == []
-        assert signature.return_annotation is not signature.empty or function.__name__ == "__init__"

@@ -1,17 +1,23 @@
 """Execute chapters in place: python tools/execute.py book/one.ipynb book/two.ipynb
 
-`jupyter execute` does the same, but can neither join prints that arrive in pieces nor leave out the time of each cell.
+`jupyter execute` does the same, but can neither join prints that arrive in pieces, nor leave out the time of each cell,
+nor record what a chapter was executed with.
 """
 
 from __future__ import annotations
 
+import hashlib
+import inspect
+import json
 import os
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbformat import NotebookNode, v4
 
 from helpers.datasets import load_mnist
 
@@ -19,12 +25,63 @@ NO_MNIST = (
     "MNIST was not found, and outputs from the stand-in must not be stored: set MNIST_NPZ, or connect to a network."
 )
 
+# The packages that compute a chapter's numbers and figures, each with the module it installs. A record names those
+# that the chapter has loaded.
+PACKAGES = {
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "scikit-learn": "sklearn",
+    "matplotlib": "matplotlib",
+    "joblib": "joblib",
+    "distributed": "distributed",
+    "torch": "torch",
+    "tensorflow": "tensorflow",
+    "keras": "keras",
+    "tf_keras": "tf_keras",
+}
+
+
+def surroundings(packages: dict[str, str]) -> dict:
+    """What this process runs on. The chapter's own kernel runs a copy of this source, so the imports are in here."""
+    import os
+    import platform
+    import sys
+    from importlib.metadata import version
+    from pathlib import Path
+
+    cpu_info = Path("/proc/cpuinfo")  # only Linux has it; elsewhere Python knows the processor's name
+    lines = cpu_info.read_text(encoding="utf-8").splitlines() if cpu_info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    backend = {"keras_backend": sys.modules["keras"].config.backend()} if "keras" in sys.modules else {}
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": names[0] if names else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": os.environ.get("OMP_NUM_THREADS", "not limited"),
+        **backend,
+        "packages": {name: version(name) for name, module in packages.items() if module in sys.modules},
+    }
+
+
+QUESTION = f"{inspect.getsource(surroundings)}\nimport json\nprint(json.dumps(surroundings({PACKAGES})))"
+
+
+def code_digest(notebook: NotebookNode) -> str:
+    """A short digest of all code cells: it tells a record of this code from a record of older code."""
+    code = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    return hashlib.sha256(code.encode()).hexdigest()[:16]
+
 
 def execute(path: Path) -> None:
-    """Run all cells in a fresh kernel. The file is replaced at the end, and only if no cell failed."""
+    """Run all cells in a fresh kernel, and record with what. The file is replaced only if no cell failed."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+    record = {"date": datetime.now(UTC).date().isoformat(), "code": code_digest(notebook)}
+    # One cell more, for a moment: what the kernel has loaded only the kernel can say.
+    notebook.cells.append(v4.new_code_cell(QUESTION))
+    start = time.perf_counter()
     NotebookClient(
         notebook,
         kernel_name="python3",
@@ -34,6 +91,9 @@ def execute(path: Path) -> None:
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
         resources={"metadata": {"path": path.parent}},
     ).execute()
+    record["seconds"] = round(time.perf_counter() - start, 1)
+    [answer] = notebook.cells.pop().outputs
+    notebook.metadata["execution_record"] = record | json.loads(answer.text)
     new = path.with_suffix(".new")
     nbformat.write(notebook, new)
     os.replace(new, path)

@@ -1,10 +1,252 @@
-"""To be written."""
+"""Make the ledger of claims, and tie each claim to the code cell that computed its verdict.
+
+On the page of the ledger this directive names a document and a chapter, and says what each claim says:
+
+    ```{claim-table} 000 cluster_bias.ipynb
+    C1: Unweighted logistic regression gives symmetric probabilities at the two centres.
+    ```
+
+It becomes a table. Verdicts and figures are those that the chapter pasted with `glue`. `{claim-summary}` becomes a
+table of all documents and verdicts. In prose, {claim}`C1` leads to the row of a claim. A claim that no cell computes,
+that two cells compute, or that is missing from the ledger is a warning.
+"""
 
 from __future__ import annotations
 
+import json
+import re
+from ast import literal_eval
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+CALL = "findings.verdict("
+CLAIM = re.compile(r"""["']([A-Z]\d+)["']""")
+LINE = re.compile(r"([A-Z]\d+): (.+)")
+KINDS = ("holds", "holds if", "holds, but", "does not hold")
+# A plain "holds" has no more words. A verdict that says both "holds if" and "but" counts as the first of them.
+KIND = re.compile(r"holds$|holds if\b|holds, but\b|does not hold\b")
+GLUED = "application/papermill.record/text/plain"
+FRAMEWORKS = {"pytorch": "PyTorch", "keras": "Keras"}
+
+logger = logging.getLogger(__name__)
+
+
+class claim_summary(nodes.General, nodes.Element):
+    """Where the table of documents and verdicts will stand, once all claims of the page are known."""
+
+
+def glued(notebook: Path) -> dict[str, str]:
+    """What a notebook's stored outputs hold under a name.
+
+    Args:
+        notebook: a file in which `glue(name, value)` was executed.
+
+    Returns:
+        name -> the value as Python prints it, so with quotes around a text.
+    """
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    outputs = (output for cell in cells for output in cell.get("outputs", ()))
+    named = (output for output in outputs if "scrapbook" in output.get("metadata", {}))
+    return {o["metadata"]["scrapbook"]["name"]: "".join(o["data"].get(GLUED, "")) for o in named}
+
+
+def table(name: str, header: Sequence[str], rows: Iterable[nodes.row]) -> nodes.table:
+    """A table whose first column is the heading of each row."""
+    colspecs = [nodes.colspec(colwidth=1, stub=1 if i == 0 else 0) for i in range(len(header))]
+    head = nodes.row("", *(entry(nodes.Text(text)) for text in header))
+    parts = [*colspecs, nodes.thead("", head), nodes.tbody("", *rows)]
+    return nodes.table("", nodes.tgroup("", *parts, cols=len(header)), classes=[name])
+
+
+def entry(*inline: nodes.Node, classes: Sequence[str] = ()) -> nodes.entry:
+    """A cell of a table, with one line of text."""
+    return nodes.entry("", nodes.paragraph("", "", *inline), classes=list(classes))
+
+
+def css_class(kind: str) -> str:
+    """A kind of verdict as a class name: "holds-if"."""
+    return nodes.make_id(kind)
+
+
+def reference(role: str, target: str, docname: str, text: str = "") -> addnodes.pending_xref:
+    """A link that Sphinx resolves, or warns of. Without a text it shows the title of its target."""
+    return addnodes.pending_xref(
+        "",
+        nodes.inline(text, text),
+        refdomain="std",
+        reftype=role,
+        reftarget=target,
+        refdoc=docname,
+        refexplicit=bool(text),
+        refwarn=True,
+    )
+
+
+class ClaimTable(SphinxDirective):
+    """The claims of one document that one chapter computes."""
+
+    required_arguments = 2
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Make the table, and the line that names the chapter."""
+        self.document, chapter = self.arguments
+        relative, path = self.env.relfn2path(chapter)
+        # The page is built again when the chapter was executed again.
+        self.env.note_dependency(relative)
+        if not Path(path).exists():
+            raise self.error(f"there is no chapter {chapter}.")
+        self.chapter, self.values = chapter, glued(Path(path))
+        rows = [self.row(text) for text in self.content if text]
+        title = reference("doc", "/" + relative.removesuffix(".ipynb"), self.env.docname)
+        line = nodes.paragraph("", "Computed in ", title)
+        body = table("claims", ("claim", "what it says", "verdict", "figures"), rows)
+        return [nodes.container("", line, body, classes=["claims-of-chapter"])]
+
+    def row(self, line: str) -> nodes.row:
+        """One claim: its name, what it says, the verdict, and the figures behind it."""
+        match = LINE.fullmatch(line)
+        if not match:
+            raise self.error(f"expected a line such as 'C1: what it says', got {line!r}.")
+        claim, text = match.groups()
+        # MyST reports what it cannot parse by itself.
+        says, _ = self.parse_inline(text)
+        verdict = self.value(f"{claim}_verdict")
+        first_words = KIND.match(verdict)
+        if not first_words:
+            raise self.error(f"the verdict of {claim} starts with none of {', '.join(KINDS)}: {verdict!r}.")
+        kind, reason = first_words[0], verdict[first_words.end() :]
+        entries = [
+            entry(reference("claim-cell", claim, self.env.docname, claim)),
+            entry(*says),
+            entry(nodes.strong("", kind, classes=["verdict"]), pasted(reason)),
+            nodes.entry("", *self.figures(claim)),
+        ]
+        facts = {"document": self.document, "kind": kind}
+        classes = ["claim", f"document-{self.document}", css_class(kind)]
+        row = nodes.row("", *entries, ids=[claim.lower()], classes=classes, **facts)
+        self.env.get_domain("std").note_object("claim", claim, claim.lower(), location=self.get_location())
+        return row
+
+    def figures(self, claim: str) -> list[nodes.paragraph]:
+        """The figure of each framework, or one for both where they say the same."""
+        texts = {name: self.value(f"{claim}_{name}") for name in FRAMEWORKS}
+        if len(set(texts.values())) == 1:
+            return [figure("Both", texts.popitem()[1], "both")]
+        return [figure(FRAMEWORKS[name], text, name) for name, text in texts.items()]
+
+    def value(self, key: str) -> str:
+        """The text that the chapter pasted under a key."""
+        if key not in self.values:
+            raise self.error(f"{self.chapter} pastes nothing under the name {key}: is it executed?")
+        return literal_eval(self.values[key])
+
+
+def pasted(text: str) -> nodes.inline:
+    """A text that stays as the chapter wrote it: no typographic quotes or dots."""
+    return nodes.inline("", text, support_smartquotes=False)
+
+
+def figure(label: str, text: str, name: str) -> nodes.paragraph:
+    """A figure, with the framework it belongs to in front."""
+    return nodes.paragraph("", "", nodes.strong("", label), pasted(f": {text}"), classes=["figure-of", name])
+
+
+class ClaimSummary(SphinxDirective):
+    """How many claims of each document got which verdict."""
+
+    def run(self) -> list[nodes.Node]:
+        """Leave a place: the claims come later on the page."""
+        return [claim_summary()]
+
+
+def fill_summary(app: Sphinx, doctree: nodes.document) -> None:
+    """Count the claims of a page, once it is read."""
+    for place in list(doctree.findall(claim_summary)):
+        claims = [row for row in doctree.findall(nodes.row) if "claim" in row["classes"]]
+        titles = {claim["document"]: title_above(claim) for claim in claims}
+        rows = [counts(title, [c for c in claims if c["document"] == d], d) for d, title in titles.items()]
+        total = counts(label("all", " documents"), claims)
+        place.replace_self(table("claim-summary", ("document", "claims", *KINDS), [*rows, total]))
+
+
+def title_above(row: nodes.row) -> nodes.reference:
+    """A link to the section in which a claim stands, with the title of that section."""
+    section = row.parent
+    while not isinstance(section, nodes.section):
+        section = section.parent
+    title = section.next_node(nodes.title).astext()
+    number = row["document"]
+    return nodes.reference("", "", label(number, title.removeprefix(number)), internal=True, refid=section["ids"][0])
+
+
+def label(short: str, rest: str) -> nodes.inline:
+    """The heading of a row of the summary. On a phone there is room for its short part only."""
+    return nodes.inline("", "", nodes.Text(short), nodes.inline(rest, rest, classes=["rest"]))
+
+
+def counts(heading: nodes.Node, claims: Sequence[nodes.row], document: str = "") -> nodes.row:
+    """A row of the summary. The classes of a count say which claims it counts."""
+    of_document = [f"document-{document}"] if document else []
+    numbers = [entry(nodes.Text(str(len(claims))), classes=["count", *of_document])]
+    for kind in KINDS:
+        number = sum(claim["kind"] == kind for claim in claims)
+        numbers.append(entry(nodes.Text(str(number)), classes=["count", *of_document, css_class(kind)]))
+    return nodes.row("", entry(heading), *numbers)
+
+
+def anchor_cells(app: Sphinx, doctree: nodes.document) -> None:
+    """Give each cell that computes verdicts an anchor for every claim it names: `claim-c1`."""
+    domain = app.env.get_domain("std")
+    for cell in doctree.findall(lambda node: isinstance(node, nodes.Element) and node.get("nb_element") == "cell_code"):
+        source = "".join(block.astext() for block in cell.findall(nodes.literal_block) if is_source(block))
+        if CALL in source:
+            for claim in dict.fromkeys(CLAIM.findall(source)):
+                anchor = f"claim-{claim.lower()}"
+                cell["ids"].append(anchor)
+                domain.note_object("claim-cell", claim, anchor, location=cell)
+
+
+def is_source(block: nodes.literal_block) -> bool:
+    """Whether this is the code of a cell, not its output."""
+    return block.parent.get("nb_element") == "cell_code_source"
+
+
+def check_ledger(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of claims that a chapter computes and the ledger does not have."""
+    known = env.get_domain("std").objects
+    for (kind, claim), (docname, _) in known.items():
+        if kind == "claim-cell" and ("claim", claim) not in known:
+            logger.warning("claim %s is computed here, and missing from the ledger", claim, location=docname)
+
+
+def add_files(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document) -> None:
+    """Load the style where there are claims, and the filters on the ledger only."""
+    kinds = {kind for (kind, _), (docname, _) in app.env.get_domain("std").objects.items() if docname == pagename}
+    if kinds & {"claim", "claim-cell"}:
+        app.add_css_file("ledger.css")
+    if "claim" in kinds:
+        app.add_js_file("ledger.js", loading_method="defer")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
+    app.add_object_type("claim", "claim", objname="claim", ref_nodeclass=nodes.strong)
+    app.add_object_type("claim-cell", "claim-cell", objname="cell of a claim", ref_nodeclass=nodes.strong)
+    app.add_directive("claim-table", ClaimTable)
+    app.add_directive("claim-summary", ClaimSummary)
+    app.add_node(claim_summary)
+    # When the page has been read, every cell stands where it will stay: in a tab, or in a hidden solution.
+    app.connect("doctree-read", anchor_cells)
+    app.connect("doctree-read", fill_summary)
+    app.connect("env-check-consistency", check_ledger)
+    app.connect("html-page-context", add_files)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

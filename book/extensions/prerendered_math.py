@@ -39,8 +39,8 @@ FONTS = "es5/output/chtml/fonts/woff-v2"
 CSS = """
 .formula-spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 mjx-container { position: relative; font-size: 112%; }
-math[display="block"] { margin: 0.8rem 0; width: 100%; }
-mjx-container[display="true"], math[display="block"] { overflow: auto hidden; max-width: 100%; }
+div.math > math { margin: 0.8rem 0; width: 100%; }
+mjx-container[display="true"], div.math > math { overflow: auto hidden; max-width: 100%; }
 .formula-number { float: right; }
 """
 

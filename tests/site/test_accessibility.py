@@ -1,0 +1,79 @@
+"""axe-core, with all its default rules, finds nothing to complain about on any page."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+# Preloading would fetch the style sheets, which no page may do from disk.
+OPTIONS = {"preload": False, "resultTypes": ["violations"]}
+# On the pages whose layout differs most on a phone.
+ON_A_PHONE = ["book/index.html", "book/cluster_bias.html", "book/cheat_sheet.html", "book/claims.html", "search.html"]
+
+# axe looks only at what is shown: show what a click would show, at once.
+OPEN_EVERYTHING = """
+const style = document.createElement("style");
+style.textContent = `* { transition: none !important; animation: none !important; }
+                     .sd-tab-set > .sd-tab-content { display: block !important; }`;
+document.head.append(style);
+for (const details of document.querySelectorAll("details")) details.open = true;
+for (const hidden of document.querySelectorAll(".toggle-hidden")) hidden.classList.remove("toggle-hidden");
+// The theme then looks again for code that scrolls, as it does after a click, and takes 0.3 seconds for it.
+dispatchEvent(new Event("resize"));
+new Promise((done) => setTimeout(done, 400));
+"""
+# Thousands of coloured words of code take most of axe's time. One of each kind is enough to judge a colour.
+ONE_WORD_OF_EACH_KIND = """
+const seen = new Set();
+for (const word of document.querySelectorAll(".highlight pre span[class]")) {
+  const kind = word.closest(".highlight").parentElement.className + "/" + word.className;
+  if (seen.has(kind)) word.replaceWith(...word.childNodes);
+  seen.add(kind);
+}
+"""
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds on an open page: the rule, the element, and what to do about it."""
+    page.evaluate(OPEN_EVERYTHING)
+    page.evaluate(ONE_WORD_OF_EACH_KIND)
+    found = Axe().run(page, options=OPTIONS).response["violations"]
+    return [
+        f"{rule['id']} ({rule['help']}): {node['target']}\n    {node['html'][:200]}\n    {node['failureSummary']}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(open_page, path, scheme):
+    page = open_page(path, color_scheme=scheme)
+    found = violations(page)
+    assert not found, f"{path}, {scheme}:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("path", ON_A_PHONE)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_a_phone(open_page, path, scheme):
+    page = open_page(path, color_scheme=scheme, width=420)
+    found = violations(page)
+    assert not found, f"{path}, {scheme}, 420 px:\n" + "\n".join(found)
+
+
+def test_axe_finds_nothing_in_the_open_menu_of_a_phone(open_page):
+    page = open_page("book/cluster_bias.html", width=420)
+    page.locator(".bd-header-article .primary-toggle").click()
+    expect(page.locator("#pst-primary-sidebar-modal")).to_be_visible()
+    found = violations(page)
+    assert not found, "\n".join(found)
+
+
+def test_axe_would_find_something(open_page):
+    """The same call, on a page with one flaw of each of two kinds: the shape of the page, and its colours."""
+    page = open_page("book/glossary.html", color_scheme="dark")
+    page.evaluate("""() => {
+      document.querySelector("article h1").style.color = "#222";
+      document.querySelector("article").insertAdjacentHTML("beforeend", "<img src='../_static/logo.svg'>");
+    }""")
+    assert {line.split()[0] for line in violations(page)} == {"color-contrast", "image-alt"}

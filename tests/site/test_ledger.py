@@ -1,0 +1,278 @@
+"""The ledger in a browser: what its rows say and where they lead, and that the filters show the right ones.
+
+What is expected is read from the notebooks, not from the page.
+"""
+
+from __future__ import annotations
+
+from ast import literal_eval
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+import nbformat
+import pytest
+
+BOOK = Path(__file__).parents[2] / "book"
+LEDGER = "book/claims.html"
+# By the first letter of a claim. The documents number their claims through, whatever chapter computes them.
+DOCUMENTS = {"R": "000", "C": "000", "K": "001", "T": "002", "M": "003", "D": "004"}
+# Longest first: each verdict is of the first kind that it starts with.
+KINDS = ("does not hold", "holds, but", "holds if", "holds")
+SHOWN = "rows => rows.filter(row => row.checkVisibility()).map(row => row.id.toUpperCase())"
+
+
+class Claim(NamedTuple):
+    """What a chapter found."""
+
+    chapter: str
+    verdict: str
+    figures: dict[str, str]
+
+
+def read_claims() -> dict[str, Claim]:
+    """Every claim for which the chapters' outputs hold a verdict."""
+    claims = {}
+    for path in BOOK.glob("*.ipynb"):
+        outputs = [output for cell in nbformat.read(path, 4).cells for output in cell.get("outputs", [])]
+        outputs = [output for output in outputs if "scrapbook" in output.get("metadata", {})]
+        texts = {o.metadata.scrapbook.name: o.data.get("application/papermill.record/text/plain") for o in outputs}
+        for name in (name.removesuffix("_verdict") for name in texts if name.endswith("_verdict")):
+            verdict, torch, keras = (literal_eval(texts[f"{name}_{part}"]) for part in ("verdict", "pytorch", "keras"))
+            claims[name] = Claim(path.stem, verdict, {"PyTorch": torch, "Keras": keras})
+    return claims
+
+
+CLAIMS = read_claims()
+
+
+def expected(document: str = "", verdict: str = "") -> set[str]:
+    """The claims of a document with a kind of verdict, by what the notebooks hold."""
+    return {
+        name
+        for name, claim in CLAIMS.items()
+        if (not document or DOCUMENTS[name[0]] == document)
+        and (not verdict or next(kind for kind in KINDS if claim.verdict.startswith(kind)) == verdict)
+    }
+
+
+def shown(page) -> set[str]:
+    """The claims whose rows can be seen."""
+    return set(page.eval_on_selector_all("tr.claim", SHOWN))
+
+
+def choose(page, **fields: str) -> None:
+    """Choose from the lists by what they show: document="001: ..." by its number."""
+    for name, label in fields.items():
+        options = page.locator(f"select[name={name}] option").all_text_contents()
+        page.select_option(f"select[name={name}]", label=next(o for o in options if o.split(":")[0] == label))
+
+
+def figures_of(claim: Claim, chosen: str = "both") -> list[str]:
+    """The lines of figures that a row should show."""
+    if len(set(claim.figures.values())) == 1:
+        return [f"Both: {claim.figures['Keras']}"]
+    return [f"{name}: {text}" for name, text in claim.figures.items() if chosen in ("both", name)]
+
+
+def shown_figures(page) -> dict[str, list[str]]:
+    """The lines of figures that can be seen, by claim."""
+    return page.eval_on_selector_all(
+        "tr.claim",
+        """rows => Object.fromEntries(rows.map(row => [row.id.toUpperCase(),
+        [...row.querySelectorAll("td:last-child p")].filter(p => p.checkVisibility()).map(p => p.textContent)]))""",
+    )
+
+
+def test_every_row_shows_what_its_chapter_found(open_page):
+    page = open_page(LEDGER)
+    verdicts = page.eval_on_selector_all(
+        "tr.claim", "rows => rows.map(row => [row.id.toUpperCase(), row.cells[2].textContent])"
+    )
+    assert len(verdicts) == len(CLAIMS) > 30
+    assert dict(verdicts) == {name: claim.verdict for name, claim in CLAIMS.items()}
+    assert shown_figures(page) == {name: figures_of(claim) for name, claim in CLAIMS.items()}
+
+
+def test_every_claim_leads_to_the_cell_that_computed_it(open_page):
+    page = open_page(LEDGER)
+    links = page.eval_on_selector_all(
+        "tr.claim th a", "links => links.map(a => [a.textContent, a.getAttribute('href')])"
+    )
+    assert {name for name, _ in links} == set(CLAIMS)
+    for chapter in {claim.chapter for claim in CLAIMS.values()}:
+        page.goto(page.url.rsplit("/", 1)[0] + f"/{chapter}.html")
+        for name in (name for name, claim in CLAIMS.items() if claim.chapter == chapter):
+            file, anchor = dict(links)[name].split("#")
+            assert file == f"{chapter}.html"
+            cell = page.evaluate(
+                "id => document.getElementById(id)?.closest('.cell').querySelector('.cell_input').textContent", anchor
+            )
+            assert "findings.verdict(" in cell and f'"{name}"' in cell
+            printed = page.locator(".cell_output pre", has_text=f"{name}: ").last.text_content().splitlines()
+            assert f"{name}: {CLAIMS[name].verdict}" in printed
+
+
+@pytest.mark.parametrize("width", [1400, 420])
+@pytest.mark.parametrize("name", ["C1", "C2"])
+def test_a_reader_lands_on_the_cell(open_page, name, width):
+    page = open_page(LEDGER, width=width)
+    page.click(f"#{name.lower()} th a")
+    page.wait_for_url(f"**/{CLAIMS[name].chapter}.html#claim-{name.lower()}")
+    cell = page.locator(f".cell:is(#claim-{name.lower()}, :has(> #claim-{name.lower()}))")
+    page.wait_for_function("cell => cell.getBoundingClientRect().top < innerHeight / 2", arg=cell.element_handle())
+    header = page.locator(".bd-header-article").bounding_box()
+    assert cell.bounding_box()["y"] >= header["y"] + header["height"]
+    assert cell.evaluate("cell => getComputedStyle(cell).outlineStyle") == "solid"
+
+
+@pytest.mark.parametrize("address", [f"{LEDGER}#t7", f"{LEDGER}?document=000&text=fit#t7"], ids=["all", "filtered"])
+def test_a_row_can_be_linked_to(open_page, address):
+    page = open_page(address)
+    top = page.locator("#t7").bounding_box()["y"]
+    assert 0 < top < 800
+    assert page.locator(".bd-header-article").bounding_box()["y"] + 40 < top
+
+
+def test_a_link_to_a_document_that_is_filtered_out_leads_there(open_page):
+    page = open_page(f"{LEDGER}?document=000")
+    page.click("table.claim-summary a >> nth=3")
+    page.wait_for_function("!location.search")
+    assert shown(page) == set(CLAIMS)
+    assert 0 < page.locator("#m1").bounding_box()["y"] < 800
+
+
+@pytest.mark.parametrize("document", ["", *sorted(set(DOCUMENTS.values()))])
+def test_the_filters_show_the_claims_of_a_document_with_a_verdict(open_page, document):
+    page = open_page(LEDGER)
+    for verdict in ("", *KINDS):
+        choose(page, document=document or "all", verdict=verdict or "all")
+        found = expected(document, verdict)
+        assert shown(page) == found
+        assert page.locator("[role=status]").text_content() == f"{len(found)} of {len(CLAIMS)} claims"
+        headings = page.locator("section section > h2:visible").all_text_contents()
+        assert [heading[:3] for heading in headings] == sorted({DOCUMENTS[name[0]] for name in found})
+        chapters = {(DOCUMENTS[name[0]], CLAIMS[name].chapter) for name in found}
+        assert page.locator(".claims-of-chapter:visible").count() == len(chapters)
+    page.click("text=Show all")
+    page.wait_for_function("!location.search")
+    assert shown(page) == set(CLAIMS)
+
+
+@pytest.mark.parametrize("framework", ["PyTorch", "Keras", "both"])
+def test_the_figures_of_one_framework(open_page, framework):
+    page = open_page(LEDGER)
+    choose(page, framework=framework)
+    assert shown_figures(page) == {name: figures_of(claim, framework) for name, claim in CLAIMS.items()}
+    assert shown(page) == set(CLAIMS)
+
+
+def test_a_word_is_searched_in_all_that_a_row_says(open_page):
+    page = open_page(LEDGER)
+    page.fill("input[name=text]", "Log-Odds")
+    assert shown(page) == {name for name, claim in CLAIMS.items() if "log-odds" in claim.verdict} != set()
+    page.fill("input[name=text]", "no claim says this")
+    assert shown(page) == set() and page.locator("[role=status]").text_content().startswith("0 of")
+
+
+def test_the_summary_counts_and_each_count_shows_what_it_counts(open_page):
+    page = open_page(LEDGER)
+    kinds = page.locator("table.claim-summary thead th").all_text_contents()[2:]
+    rows = page.locator("table.claim-summary tbody tr")
+    assert sorted(kinds) == sorted(KINDS) and rows.count() == len(set(DOCUMENTS.values())) + 1
+    for row in rows.all():
+        document = row.locator("th").text_content().split(":")[0]
+        for cell, kind in zip(row.locator("td").all(), ["", *kinds], strict=True):
+            found = expected("" if document == "all documents" else document, kind)
+            assert cell.text_content() == str(len(found))
+            if cell.locator("button").count():
+                cell.locator("button").click()
+                assert shown(page) == found and cell.locator("button[aria-pressed=true]").count() == 1
+                assert page.locator("table.claim-summary [aria-pressed=true]").count() == 1
+                cell.locator("button").click()
+                assert shown(page) == set(CLAIMS)
+            else:
+                assert not found or found == set(CLAIMS)
+
+
+def test_the_address_keeps_the_filter(open_page, site):
+    page = open_page(LEDGER)
+    choose(page, document="001", verdict="holds if", framework="Keras")
+    page.fill("input[name=text]", "val_loss")
+    found = shown(page)
+    assert set() < found < expected("001", "holds if")
+    again = open_page(page.url.removeprefix(f"{site.as_uri()}/"))
+    assert "document=001" in again.url and shown(again) == found
+    assert again.locator("select[name=framework]").input_value() == "keras"
+    assert again.locator("input[name=text]").input_value() == "val_loss"
+    page.reload()
+    assert shown(page) == found
+
+
+def test_an_address_with_a_value_that_is_not_on_the_list_shows_all(open_page):
+    page = open_page(f"{LEDGER}?{urlencode({'document': '007', 'verdict': 'perhaps'})}")
+    assert shown(page) == set(CLAIMS)
+    assert page.locator(".claim-filter option:checked").all_text_contents() == ["all", "all", "both"]
+
+
+def test_the_filters_work_from_the_keyboard(open_page):
+    page = open_page(LEDGER)
+    page.focus("table.claim-summary tbody tr:last-child button >> nth=-1")
+    page.keyboard.press("Space")
+    assert shown(page) == expected(verdict="does not hold")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.name") == "document"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert shown(page) == expected("001", "does not hold")
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    page.keyboard.type("keras has")
+    page.keyboard.press("Enter")
+    assert shown(page) == {"K9"} and "text=keras+has" in page.url
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_function("!location.search")
+    assert shown(page) == set(CLAIMS)
+
+
+def test_every_control_has_a_name(open_page):
+    page = open_page(LEDGER)
+    form = page.get_by_role("search", name="Filter the claims")
+    for label in ("Document", "Verdict", "Figures of"):
+        assert form.get_by_role("combobox", name=label, exact=True).count() == 1
+    assert form.get_by_role("searchbox", name="Contains").count() == 1
+    assert page.get_by_role("button", name="3: 001: When is it appropriate").count() > 0
+
+
+def test_without_scripts_all_claims_show_and_nothing_is_there_to_press(open_page):
+    page = open_page(LEDGER, java_script_enabled=False)
+    assert page.locator("tr.claim:visible").count() == len(CLAIMS)
+    assert page.locator("table.claim-summary tr:last-child td").first.text_content() == str(len(CLAIMS))
+    assert page.locator("article :is(form, button, select, input):visible").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 420])
+def test_rows_fit_and_verdicts_have_a_mark_and_a_colour(open_page, width, scheme):
+    page = open_page(LEDGER, width=width, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    parts = page.eval_on_selector_all(
+        "tr.claim > *",
+        "all => all.map(cell => [cell.getBoundingClientRect().right, cell.scrollWidth - cell.clientWidth])",
+    )
+    assert all(right <= width and hidden <= 0 for right, hidden in parts)
+    looks = page.eval_on_selector_all(
+        ".verdict",
+        """all => all.map(verdict => [verdict.textContent, getComputedStyle(verdict, "::before").content,
+        getComputedStyle(verdict).color])""",
+    )
+    marks, colours = ({(look[0], look[i]) for look in looks} for i in (1, 2))
+    assert len(marks) == len({mark for _, mark in marks}) == len(KINDS)
+    assert len(colours) == len({colour for _, colour in colours}) == len(KINDS)
+
+
+def test_the_page_complains_about_nothing(open_page):
+    page = open_page(LEDGER)
+    choose(page, document="004", framework="PyTorch")
+    assert page.record.errors == page.record.console == page.record.foreign == page.record.failed == []

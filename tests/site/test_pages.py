@@ -1,0 +1,198 @@
+"""Each page on its own: quiet, small, fast, and readable without a network, without scripts and on a phone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+from playwright.sync_api import Page
+
+ROOT = Path(__file__).parents[2]
+WIDTHS = [420, 1280]
+MAX_BYTES = 1_000_000
+MAX_BUILD_SECONDS = 30
+MAX_PAINT_SECONDS = 1.0
+# 10.5 points at 110 dots per inch, and the least that can be read.
+SMALLEST_POINTS, DPI, LEGIBLE_PX = 10.5, 110, 8
+
+# A backslash before a letter or a bracket, or text between dollars: formulas that nobody rendered.
+RAW_TEX = re.compile(r"\\[a-zA-Z(\[{]|\$\$|\$[^$\n]{1,80}\$")
+VISIBLE_PROSE = """() => {
+  const code = "pre, code, script, style, textarea, .formula-spoken, .pasted-text";
+  const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  const lines = [];
+  while (walker.nextNode()) {
+    const parent = walker.currentNode.parentElement;
+    if (!parent.closest(code) && parent.checkVisibility()) lines.push(walker.currentNode.data);
+  }
+  return lines.join(" ");
+}"""
+FORMULAS = """() => [...document.querySelectorAll(".math")].map((box) => {
+  const drawn = box.querySelector("mjx-container > mjx-math") ?? box.querySelector("math");
+  const { width, height } = drawn?.getBoundingClientRect() ?? { width: 0, height: 0 };
+  return { tex: box.textContent.trim().slice(0, 60), width, height, by: drawn?.localName };
+})"""
+FONTS = """() => document.fonts.ready.then(() =>
+  [...document.fonts].filter((font) => font.family.startsWith("MJX")).map((font) => font.status))"""
+# What sticks out on the right, and is not inside something that scrolls, nor in a sidebar that waits outside.
+STICKS_OUT = """() => {
+  const scrolls = (element) => {
+    for (let box = element.parentElement; box; box = box.parentElement)
+      if (getComputedStyle(box).overflowX !== "visible" && box !== document.body && box !== document.documentElement)
+        return true;
+    return false;
+  };
+  const out = [...document.querySelectorAll("body *")]
+    .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
+    .filter((element) => element.checkVisibility() && !element.closest("[class*='bd-sidebar-']") && !scrolls(element));
+  const names = out.slice(0, 5).map((element) => element.outerHTML.slice(0, 120));
+  return [document.scrollingElement.scrollWidth - innerWidth, names];
+}"""
+
+
+def test_a_page_asks_nobody_and_complains_about_nothing(shown, path):
+    # Scroll to the end, for whatever waits until it is seen, and give late requests a moment.
+    shown.keyboard.press("End")
+    shown.wait_for_timeout(100)
+    _assert_quiet(shown.record)
+
+
+def test_nor_does_it_in_the_dark(open_page, path):
+    page = open_page(path, color_scheme="dark")
+    _assert_quiet(page.record)
+    if path != "404.html":
+        assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def _assert_quiet(record) -> None:
+    assert record.requests
+    assert record.foreign == [], "asked another host"
+    assert record.failed == [], "asked for a file that is not there"
+    assert record.console == []
+    assert record.errors == []
+
+
+def test_a_request_abroad_would_be_seen(open_page, site):
+    page = open_page("book/glossary.html")
+    page.evaluate("""() => new Promise((done) => {
+      const image = new Image();
+      image.onerror = done;
+      image.src = "https://example.org/pixel.png";
+    })""")
+    page.evaluate("console.warn('a warning'); setTimeout(() => { throw new Error('an error') })")
+    page.evaluate("new Promise((done) => { const i = new Image(); i.onerror = done; i.src = 'missing.png'; })")
+    assert page.record.foreign == ["https://example.org/pixel.png"]
+    assert any("a warning" in line for line in page.record.console)
+    assert page.record.errors == ["an error"]
+    assert [line.split(": ")[0] for line in page.record.failed] == [f"{site.as_uri()}/book/missing.png"]
+
+
+def test_a_page_weighs_less_than_a_megabyte_without_its_figures(shown, site, path, request):
+    shown.evaluate("document.fonts.ready.then(() => 0)")
+    kinds = dict(shown.record.requests)
+    bytes_of = {
+        url: Path(unquote(urlsplit(url).path)).stat().st_size
+        for url, kind in kinds.items()
+        if url.startswith("file:") and kind != "image"
+    }
+    assert f"{site.as_uri()}/{path}" in bytes_of
+    if path != "404.html":
+        assert {"document", "stylesheet", "script"} <= set(kinds.values())
+    weight = sum(bytes_of.values())
+    request.node.user_properties.append(("weight in kB", f"{path} {weight / 1000:.0f}"))
+    heaviest = sorted(bytes_of.items(), key=lambda item: -item[1])[:6]
+    assert weight < MAX_BYTES, f"{path} weighs {weight:,} bytes: {heaviest}"
+
+
+def test_the_site_builds_in_time(build, request):
+    request.node.user_properties.append(("build in s", round(build.seconds, 1)))
+    assert build.seconds < MAX_BUILD_SECONDS
+
+
+def test_a_page_shows_its_text_at_once(shown, open_page, path, request):
+    seconds = [_first_paint(page) for page in (shown, open_page(path), open_page(path))]
+    assert shown.locator("main h1:visible").count() == 1
+    request.node.user_properties.append(("first paint in s", f"{path} {median(seconds):.2f}"))
+    assert median(seconds) < MAX_PAINT_SECONDS, f"{path}: {seconds}"
+
+
+def _first_paint(page: Page) -> float:
+    """Seconds until the first text or image was drawn."""
+    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+    return page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000")
+
+
+def test_formulas_are_drawn(shown, path):
+    _assert_formulas(shown, path)
+
+
+def test_a_page_can_be_read_without_scripts(open_page, path):
+    page = open_page(path, java_script_enabled=False)
+    assert page.locator("main h1:visible").count() == 1
+    _assert_formulas(page, path)
+    if path == "search.html":
+        assert "activate JavaScript" in page.locator("main").inner_text(), "does not say what it needs"
+    else:
+        assert len(page.locator("main").inner_text()) > 200
+
+
+def _assert_formulas(page: Page, path: str) -> None:
+    formulas = page.evaluate(FORMULAS)
+    assert formulas or not _source_has_formulas(path), "the source has formulas, and the page has none"
+    assert [formula for formula in formulas if not (formula["width"] > 2 and formula["height"] > 2)] == []
+    if any(formula["by"] == "mjx-math" for formula in formulas):
+        fonts = page.evaluate(FONTS)
+        assert "error" not in fonts and "loaded" in fonts
+    assert RAW_TEX.findall(page.evaluate(VISIBLE_PROSE)) == []
+
+
+def _source_has_formulas(path: str) -> bool:
+    """Whether the text of a page, without its code, has something between dollars."""
+    text = ""
+    if (ROOT / path).with_suffix(".md").exists():
+        text = (ROOT / path).with_suffix(".md").read_text(encoding="utf-8")
+    elif (ROOT / path).with_suffix(".ipynb").exists():
+        cells = nbformat.read((ROOT / path).with_suffix(".ipynb"), as_version=4).cells
+        text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return bool(re.search(r"\$[^$]+\$", re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_sticks_out_of_the_window(shown, path, width):
+    with _resized(shown, width):
+        too_wide, elements = shown.evaluate(STICKS_OUT)
+    assert too_wide <= 0, f"{path} is {too_wide} px wider than a window of {width} px: {elements}"
+    assert elements == []
+
+
+def test_figures_are_legible_on_a_phone(shown):
+    with _resized(shown, 420):
+        sizes = shown.locator("article .cell_output img").evaluate_all(
+            "(images) => images.map((image) => [image.alt, image.naturalWidth, image.clientWidth])"
+        )
+    for alt, natural, width in sizes:
+        # A hidden one, in a tab or in a solution, has no width.
+        if width:
+            letters = SMALLEST_POINTS * DPI / 72 * width / natural
+            assert round(letters, 1) >= LEGIBLE_PX, f"letters {letters:.1f} px high: {alt}"
+
+
+@contextmanager
+def _resized(page: Page, width: int) -> Iterator[None]:
+    before = page.viewport_size
+    page.set_viewport_size({"width": width, "height": 800})
+    yield
+    page.set_viewport_size(before)
+
+
+def test_no_figure_asks_for_smaller_letters(chapter):
+    source = (ROOT / chapter).with_suffix(".ipynb").read_text(encoding="utf-8")
+    source += (ROOT / "helpers/plots.py").read_text(encoding="utf-8")
+    sizes = [float(size) for size in re.findall(r"(?:font|label)size\W+([\d.]+)", source)]
+    assert sizes and min(sizes) >= SMALLEST_POINTS

@@ -1,0 +1,241 @@
+"""The ledger of claims: its rows, the cells they lead to, and what the build refuses."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from sphinx_project import Project, code
+
+from helpers.findings import Finding
+
+BOOK = Path(__file__).parents[1] / "book"
+LEDGER = """# Ledger
+
+```{claim-summary}
+```
+
+```{toctree}
+:hidden:
+:glob:
+*
+```
+
+## 000: The first document
+
+"""
+SAME = {"PyTorch": "0.88", "Keras": "0.88"}
+HOLDS = Finding("C1", "holds", SAME)
+VERDICTS = [
+    "holds",
+    "holds if it is small",
+    "holds if it is small, but slowly",
+    "holds, but slowly",
+    "does not hold: why",
+]
+
+
+def computes(*claims: str) -> nbformat.NotebookNode:
+    """A cell that computes the verdicts on some claims."""
+    return code("\n".join(f'found.append(findings.verdict("{claim}", holds, figures))' for claim in claims))
+
+
+def pastes(*found: Finding) -> nbformat.NotebookNode:
+    """A cell that was executed, and pasted what was found."""
+    texts = [item for finding in found for item in finding.items()]
+    outputs = [
+        new_output(
+            "display_data",
+            {"application/papermill.record/text/plain": repr(text)},
+            metadata={"scrapbook": {"name": key}},
+        )
+        for key, text in texts
+    ]
+    return new_code_cell("paste(found)", outputs=outputs, execution_count=2)
+
+
+def lines(*claims: str, document: str = "000", chapter: str = "chapter.ipynb") -> str:
+    """The source of a table of claims."""
+    return "\n".join([f"```{{claim-table}} {document} {chapter}", *(f"{c}: What {c} says." for c in claims), "```\n\n"])
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Build a ledger and its chapters. The last cell of each chapter pastes."""
+
+    def build(ledger: str, *extensions: str, **chapters: list) -> Project:
+        files = {f"{name}.ipynb": [new_markdown_cell(f"# The {name}"), *cells] for name, cells in chapters.items()}
+        project = Project(
+            tmp_path,
+            [*extensions, "claim_ledger"],
+            {"index.md": LEDGER + ledger, **files},
+            nitpicky=True,
+            suppress_warnings=["toc.not_included", "mystnb.unknown_mime_type"],
+            html_static_path=[str(BOOK / "static")],
+        )
+        project.build()
+        return project
+
+    return build
+
+
+def linked_cell(project: Project, claim: str):
+    """The cell that the name of a claim in the ledger leads to."""
+    page, anchor = project.page("index.html").find(id=claim.lower()).th.a["href"].split("#")
+    target = project.page(page).find(id=anchor)
+    return target if target.name == "div" else target.parent
+
+
+def test_the_name_of_a_claim_leads_to_the_cell_that_computed_it(build):
+    cells = [code('before = "C1"'), computes("C1"), code("print(*found)", output='findings.verdict("C1")')]
+    project = build(lines("C1"), chapter=[*cells, pastes(HOLDS)])
+    assert project.warnings == ""
+    assert linked_cell(project, "C1").text.strip() == computes("C1").source
+
+
+LOOP = 'for claim, arm in (("C1", 1), ("C2", 2)):\n    found.append(findings.verdict(claim, holds, figures))'
+
+
+@pytest.mark.parametrize("cell", [computes("C1", "C2"), code(LOOP)], ids=["two calls", "a loop"])
+def test_two_claims_of_one_cell_lead_to_it(build, cell):
+    found = [Finding(claim, "holds", SAME) for claim in ("C1", "C2")]
+    project = build(lines("C1", "C2"), chapter=[cell, pastes(*found)])
+    assert project.warnings == ""
+    assert linked_cell(project, "C1").text.strip() == linked_cell(project, "C2").text.strip() == cell.source
+
+
+IN_A_TAB = (["sphinx_design", "framework_tabs"], [code("x = 1", "framework-torch")], [], ".framework-keras")
+IN_A_SOLUTION = (
+    ["sphinx_exercise"],
+    [
+        new_markdown_cell("```{exercise} One\n:label: one\nDo it.\n```"),
+        new_markdown_cell("```{solution-start} one\n```"),
+    ],
+    [new_markdown_cell("```{solution-end}\n```")],
+    ".solution",
+)
+
+
+@pytest.mark.parametrize(("extensions", "before", "after", "place"), [IN_A_TAB, IN_A_SOLUTION], ids=["tab", "solution"])
+def test_the_anchor_goes_where_the_cell_goes(build, extensions, before, after, place):
+    cell = computes("C1")
+    cell.metadata.tags = ["framework-keras"]
+    project = build(lines("C1"), *extensions, chapter=[*before, cell, *after, pastes(HOLDS)])
+    assert project.warnings == ""
+    assert [found["id"] for found in project.page("chapter.html").select(f"{place} .cell[id]")] == ["claim-c1"]
+    assert linked_cell(project, "C1").text.strip() == cell.source
+
+
+def test_a_row_shows_the_verdict_and_the_figures_of_the_chapter(build):
+    differ = {"PyTorch": "0.88", "Keras": "fit(...)"}
+    found = [Finding("C1", 'holds if it is "small"', SAME), Finding("C2", "does not hold in Keras: why", differ)]
+    project = build(lines("C1", "C2"), chapter=[computes("C1", "C2"), pastes(*found)])
+    page = project.page("index.html")
+    assert page.find(class_="claims-of-chapter").p.text == "Computed in The chapter"
+    rows = [[cell.text.strip() for cell in page.find(id=claim).find_all("td")] for claim in ("c1", "c2")]
+    assert rows[0] == ["What C1 says.", 'holds if it is "small"', "Both: 0.88"]
+    assert rows[1] == ["What C2 says.", "does not hold in Keras: why", "PyTorch: 0.88\nKeras: fit(...)"]
+    assert {"document-000", "holds-if"} < set(page.find(id="c1")["class"])
+    assert {"document-000", "does-not-hold"} < set(page.find(id="c2")["class"])
+
+
+def test_what_a_claim_says_may_hold_code_and_formulas(build):
+    ledger = "```{claim-table} 000 chapter.ipynb\nC1: A `weight` of $e^{-kx}$: [0, 1].\n```\n"
+    page = build(ledger, chapter=[computes("C1"), pastes(HOLDS)]).page("index.html")
+    says = page.find(id="c1").td
+    assert says.code.text == "weight" and says.find(class_="math") and says.text.startswith("A weight of ")
+
+
+def test_the_summary_counts_documents_and_verdicts(build):
+    found = [Finding(f"C{i}", verdict, SAME) for i, verdict in enumerate(VERDICTS)]
+    ledger = lines("C0", "C1", "C2", "C3") + "## 001: The second\n\n" + lines("C4", document="001")
+    project = build(ledger, chapter=[computes(*(f.claim for f in found)), pastes(*found)])
+    assert project.warnings == ""
+    page = project.page("index.html")
+    summary = [[cell.text.strip() for cell in row.find_all(["th", "td"])] for row in page.table.find_all("tr")]
+    assert summary == [
+        ["document", "claims", "holds", "holds if", "holds, but", "does not hold"],
+        ["000: The first document", "4", "1", "2", "1", "0"],
+        ["001: The second", "1", "0", "0", "0", "1"],
+        ["all documents", "5", "1", "2", "1", "1"],
+    ]
+    sections = [page.find(id=link["href"].removeprefix("#")) for link in page.table.find_all("a")]
+    assert [section.h2.text[:3] for section in sections] == ["000", "001"]
+
+
+def test_prose_can_link_to_a_row(build):
+    prose = new_markdown_cell("See {claim}`C1`, and {claim}`C7`.")
+    project = build(lines("C1"), chapter=[prose, computes("C1"), pastes(HOLDS)])
+    assert project.page("chapter.html").find("a", href="index.html#c1").text == "C1"
+    assert "'claim' reference target not found: C7" in project.warnings and project.warnings.count("WARNING") == 1
+
+
+REFUSED = {
+    "no cell computes it": (lines("C1"), [pastes(HOLDS)], "'claim-cell' reference target not found: C1"),
+    "two cells compute it": (lines("C1"), [computes("C1"), computes("C1"), pastes(HOLDS)], "duplicate claim-cell"),
+    "it stands in two rows": (lines("C1", "C1"), [computes("C1"), pastes(HOLDS)], "duplicate claim description of C1"),
+    "it is not in the ledger": (lines("C1"), [computes("C1", "C2"), pastes(HOLDS)], "claim C2 is computed here"),
+    "nothing was pasted": (lines("C1"), [computes("C1")], "pastes nothing under the name C1_verdict"),
+    "one framework is missing": (
+        lines("C1"), [computes("C1"), pastes(Finding("C1", "holds", {"PyTorch": "1"}))], "under the name C1_keras",
+    ),
+    "there is no such chapter": (lines("C1", chapter="no.ipynb"), [computes("C1"), pastes(HOLDS)], "no chapter no"),
+    "the verdict is no verdict": (
+        lines("C1"), [computes("C1"), pastes(Finding("C1", "holds up", SAME))], "starts with none of",
+    ),
+    "the line has no claim": (lines("C1", "claim"), [computes("C1"), pastes(HOLDS)], "expected a line such as"),
+    "the text cannot be read": (lines("C1").replace("What", "{no}`role`"), [computes("C1"), pastes(HOLDS)], "Unknown"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("ledger", "cells", "warning"), REFUSED.values(), ids=REFUSED)
+def test_the_build_warns_if(build, ledger, cells, warning):
+    assert warning in build(ledger, chapter=cells).warnings
+
+
+def test_the_build_warns_if_two_chapters_compute_a_claim(build):
+    cells = [computes("C1"), pastes(HOLDS)]
+    warnings = build(lines("C1"), chapter=cells, other=cells).warnings
+    assert "duplicate claim-cell description of C1, other instance in" in warnings
+
+
+def test_a_chapter_that_was_executed_again_changes_the_ledger(build):
+    project = build(lines("C1"), chapter=[computes("C1"), pastes(HOLDS)])
+    again = pastes(Finding("C1", "does not hold", SAME))
+    project.write("chapter.ipynb", [new_markdown_cell("# T"), computes("C1"), again])
+    project.build()
+    assert project.page("index.html").find(id="c1").find(class_="verdict").text == "does not hold"
+
+
+def test_pages_load_only_what_they_need(build):
+    project = build(lines("C1"), chapter=[computes("C1"), pastes(HOLDS)], other=[code("x = 1")])
+    loaded = {
+        name: {file for file in ("ledger.css", "ledger.js") if file in (project.html / f"{name}.html").read_text()}
+        for name in ("index", "chapter", "other")
+    }
+    assert loaded == {"index": {"ledger.css", "ledger.js"}, "chapter": {"ledger.css"}, "other": set()}
+
+
+def test_the_book_computes_what_its_ledger_lists():
+    listed, chapter = Counter(), None
+    for line in (BOOK / "claims.md").read_text().splitlines():
+        if line.startswith("```{claim-table}"):
+            chapter = line.split()[-1]
+        elif claim := re.match(r"([A-Z]\d+): ", line):
+            listed[chapter, claim[1]] += 1
+    pasted, computed = Counter(), Counter()
+    for path in BOOK.glob("*.ipynb"):
+        for cell in nbformat.read(path, 4).cells:
+            names = [
+                output.get("metadata", {}).get("scrapbook", {}).get("name", "") for output in cell.get("outputs", [])
+            ]
+            pasted.update((path.name, name.removesuffix("_verdict")) for name in names if name.endswith("_verdict"))
+            if cell.cell_type == "code" and "findings.verdict(" in cell.source:
+                computed.update((path.name, claim) for claim in re.findall(r'"([A-Z]\d+)"', cell.source))
+    assert listed and set(listed.values()) == {1}
+    assert listed == pasted
+    assert listed == computed
