@@ -10,6 +10,7 @@ FILES = {
     "index.md": '# The book\n\nWhat *is* `"x" < 1`.\n\n```{toctree}\nchapter\n```\n',
     "chapter.ipynb": [new_markdown_cell("# Chapter one\n\nFirst words."), code("1 + 1")],
 }
+TEMPLATES = {"templates_path": [str(EXTENSIONS.parent / "templates")]}
 BUTTONS = {"binderhub_url": "https://mybinder.org", "colab_url": "https://colab.research.google.com"}
 
 
@@ -17,7 +18,7 @@ def build(folder, repository="", **settings):
     theme = {"repository_url": repository, "launch_buttons": BUTTONS}
     project = Project(
         folder, ["site_pages"], FILES, html_theme="sphinx_book_theme", html_theme_options=theme, html_title="The book",
-        templates_path=[str(EXTENSIONS.parent / "templates")], **settings,
+        **TEMPLATES, **settings,
     )  # fmt: skip
     project.build()
     assert project.warnings == ""
@@ -94,12 +95,26 @@ def test_no_page_loads_the_script_of_all_icons(tmp_path):
 
 def test_the_shared_address_carries_the_card_and_leads_to_the_first_page(tmp_path):
     files = {"start.md": "# The book\n\nWhat it is about."}
-    templates = [str(EXTENSIONS.parent / "templates")]
-    project = Project(
-        tmp_path, ["site_pages"], files, root_doc="start", html_title="The book", templates_path=templates
-    )
+    project = Project(tmp_path, ["site_pages"], files, root_doc="start", html_title="The book", **TEMPLATES)
     project.build()
     page = project.page("index.html")
     assert page.title.text == "The book" and page.find("a")["href"] == "start.html"
     assert page.find("meta", attrs={"http-equiv": "refresh"})["content"] == "0; url=start.html"
     assert tags(page)["og:description"] == "What it is about."
+
+
+def test_the_contents_of_two_exercises_have_different_ids(tmp_path):
+    text = "# The book\n\n" + "".join(f":::{{exercise}}\n:label: e{n}\n\nAsk.\n:::\n\n" for n in (1, 2))
+    project = Project(
+        tmp_path, ["sphinx_exercise", "site_pages"], {"index.md": text}, html_title="The book", **TEMPLATES
+    )
+    project.build()
+    ids = [section["id"] for section in project.page("index.html").select(".exercise section")]
+    assert len(ids) == len(set(ids)) == 2
+
+
+def test_citations_have_a_role_that_is_still_in_use(tmp_path):
+    files = {"index.rst": "The book\n========\n\nSee [One]_.\n\n.. [One] A paper.\n"}
+    project = Project(tmp_path, ["site_pages"], files, html_title="The book", **TEMPLATES)
+    project.build()
+    assert [tag["role"] for tag in project.page("index.html").select(".citation")] == ["listitem"]

@@ -134,7 +134,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", add_to_head)
     app.connect("html-collect-pages", first_page)
     app.connect("html-collect-pages", page_for_wrong_addresses)
-    app.add_js_file("print.js")
+    app.add_js_file("page.js")
     # From disk the search cannot read the pages it found, so it must not try. (Sphinx's own options have priority 200.)
     app.add_js_file(None, body=NO_SUMMARY, priority=250)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
