@@ -86,7 +86,7 @@ def read_record(env: BuildEnvironment, docname: str) -> Record | None:
 def foot(record: Record | None, docname: str) -> nodes.paragraph:
     """The line at the foot of a chapter. Without a record it is a warning, and so a failure of the build."""
     if record is None:
-        logger.info(  # TODO: logger.warning, as soon as every chapter has a record
+        logger.warning(
             "this chapter has no execution record: run `make execute CHAPTER=%s`",
             docname.rpartition("/")[2],
             location=docname,
