@@ -17,13 +17,14 @@ from numpy.typing import ArrayLike
 
 __all__ = ["COLOURS", "FRAMEWORKS", "arms", "confusion_matrices", "curves", "framework_lines", "use_style"]
 
-#: The colour of each arm of an experiment. Source: Okabe and Ito, "Color Universal Design", 2008.
+#: The colour of each arm of an experiment, with a contrast of 3 or more to the ground. Source: Okabe and Ito, "Color
+#: Universal Design", 2008; the greys are ours.
 COLOURS = {
     "unweighted": "#4d4d4d",
     "weighted": "#d55e00",
     "left-heavy": "#0072b2",
     "right-heavy": "#d55e00",
-    "data": "#999999",
+    "data": "#8f8f8f",
     "predicted": "#009e73",
 }
 #: How the line of each framework is drawn.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import matplotlib
 
@@ -183,3 +184,30 @@ def test_colours_that_can_meet_in_one_figure_differ_in_more_than_hue():
     # In grey, as on paper, and to colour-blind readers.
     for first, second in [("unweighted", "weighted"), ("left-heavy", "right-heavy"), ("data", "left-heavy")]:
         assert abs(luminance(COLOURS[first]) - luminance(COLOURS[second])) > 0.05
+
+
+# In the dark scheme book.css turns a figure's colours by `invert(0.93) hue-rotate(180deg)`.
+# Source: Filter Effects Module Level 1, https://www.w3.org/TR/filter-effects-1/, for the matrix.
+HALF_TURN = np.array([[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43, -0.856]])
+
+
+def contrast(colour, ground):
+    """Source: WCAG 2.2, "contrast ratio"."""
+    low, high = sorted([luminance(colour), luminance(ground)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def in_the_dark(rgb):
+    return np.clip(HALF_TURN @ (0.93 - 0.86 * rgb), 0, 1)
+
+
+def test_the_dark_scheme_turns_figures_as_these_tests_do():
+    css = (Path(__file__).parents[1] / "book" / "static" / "book.css").read_text()
+    assert "filter: invert(0.93) hue-rotate(180deg);" in css
+
+
+@pytest.mark.parametrize("name", COLOURS)
+def test_every_colour_can_be_told_from_the_ground(name):
+    colour, white = np.array(to_rgb(COLOURS[name])), np.ones(3)
+    assert contrast(colour, white) >= 3
+    assert contrast(in_the_dark(colour), in_the_dark(white)) >= 3

@@ -537,7 +537,7 @@ def test_markdown_has_a_matrix_for_effects_and_a_line_for_each_other_row():
     assert render(ROWS, "markdown").split("\n\n") == [
         "keras 9 on jax, torch 8",
         "**effects**",
-        "|  | loss | metrics |\n| --- | --- | --- |\n| c | yes | no |\n| d | not observed |  |",
+        "| case | loss | metrics |\n| --- | --- | --- |\n| c | yes | no |\n| d | not observed |  |",
         "not observed: d, loss: a | b",
         "**denominators**",
         "| framework | case | target | observed | detail |\n| --- | --- | --- | --- | --- |\n"
@@ -549,10 +549,10 @@ def test_a_table_is_aligned():
     title, heading, matrix, *_ = render(ROWS).split("\n\n")
     assert (title, heading) == ("keras 9 on jax, torch 8", "EFFECTS")
     assert matrix.splitlines() == [
-        "   loss          metrics",
-        "-  ------------  -------",
-        "c  yes           no",
-        "d  not observed",
+        "case  loss          metrics",
+        "----  ------------  -------",
+        "c     yes           no",
+        "d     not observed",
     ]
 
 
