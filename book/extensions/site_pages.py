@@ -27,7 +27,7 @@ SCHEME = """<script>
     localStorage.mode ||= "auto";
     if (localStorage.mode === "auto")
       localStorage.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-  } catch {}
+  } catch { /* Where storage is blocked the page stays light. */ }
 </script>"""
 NO_SUMMARY = 'if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;'
 
