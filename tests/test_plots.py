@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from contrast import contrast, luminance
 from matplotlib.colors import to_hex, to_rgb
 
 from helpers import plots
@@ -52,12 +53,6 @@ def arms(**arguments):
 
 
 FIGURES = {"curves": curves, "confusion matrices": confusion_matrices, "arms": arms}
-
-
-def luminance(colour):
-    """Relative luminance, as the Web Content Accessibility Guidelines define it."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
-    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
 
 
 def texts(axis):
@@ -189,12 +184,6 @@ def test_colours_that_can_meet_in_one_figure_differ_in_more_than_hue():
 # In the dark scheme book.css turns a figure's colours by `invert(0.93) hue-rotate(180deg)`.
 # Source: Filter Effects Module Level 1, https://www.w3.org/TR/filter-effects-1/, for the matrix.
 HALF_TURN = np.array([[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43, -0.856]])
-
-
-def contrast(colour, ground):
-    """Source: WCAG 2.2, "contrast ratio"."""
-    low, high = sorted([luminance(colour), luminance(ground)])
-    return (high + 0.05) / (low + 0.05)
 
 
 def in_the_dark(rgb):

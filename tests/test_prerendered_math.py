@@ -93,3 +93,16 @@ def test_another_package_under_the_same_name_is_refused(tmp_path):
         pass
     with pytest.raises(ExtensionError, match=r"sha512-.*expected sha512-Bt\+SSVU8"):
         prerendered_math.check_integrity(archive)
+
+
+def test_two_builds_may_fetch_the_package_at_the_same_time(tmp_path):
+    import prerendered_math
+
+    first, second, folder = (tmp_path / name for name in ("first", "second", "folder"))
+    for package in (first, second):
+        package.mkdir()
+        (package / "file").write_text("the same")
+        prerendered_math.keep(package, folder)
+    assert (folder / "file").read_text() == "the same"
+    with pytest.raises(OSError, match="missing"):
+        prerendered_math.keep(tmp_path / "missing", tmp_path / "elsewhere")

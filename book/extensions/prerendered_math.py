@@ -77,9 +77,18 @@ def checked_package() -> Path:
         check_integrity(archive)
         with tarfile.open(archive) as tar:
             tar.extractall(temporary, filter="data")
-        # In one step, so that a build that is stopped leaves no half package behind.
-        Path(temporary, "package").rename(folder)
+        keep(Path(temporary, "package"), folder)
     return folder
+
+
+def keep(package: Path, folder: Path) -> None:
+    """Move a package into the cache in one step: a build that is stopped leaves no half of it behind."""
+    try:
+        package.rename(folder)
+    except OSError:
+        # Another build, at the same time, has put the same package there.
+        if not folder.is_dir():
+            raise
 
 
 def check_integrity(archive: Path) -> None:

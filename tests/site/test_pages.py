@@ -23,7 +23,7 @@ SMALLEST_POINTS, DPI, LEGIBLE_PX = 10.5, 110, 8
 # A backslash before a letter or a bracket, or text between dollars: formulas that nobody rendered.
 RAW_TEX = re.compile(r"\\[a-zA-Z(\[{]|\$\$|\$[^$\n]{1,80}\$")
 VISIBLE_PROSE = """() => {
-  const code = "pre, code, script, style, textarea, .formula-spoken, .pasted-text";
+  const code = "pre, code, script, style, textarea, .formula-spoken";
   const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
   const lines = [];
   while (walker.nextNode()) {
