@@ -95,14 +95,15 @@ def test_another_package_under_the_same_name_is_refused(tmp_path):
         prerendered_math.check_integrity(archive)
 
 
-def test_two_builds_may_fetch_the_package_at_the_same_time(tmp_path):
+def test_a_package_is_unpacked_even_if_another_build_was_quicker(tmp_path):
     import prerendered_math
 
-    first, second, folder = (tmp_path / name for name in ("first", "second", "folder"))
-    for package in (first, second):
-        package.mkdir()
-        (package / "file").write_text("the same")
-        prerendered_math.keep(package, folder)
-    assert (folder / "file").read_text() == "the same"
-    with pytest.raises(OSError, match="missing"):
-        prerendered_math.keep(tmp_path / "missing", tmp_path / "elsewhere")
+    (tmp_path / "file").write_text("content")
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        with tarfile.open(tmp_path / name / "a.tgz", "w:gz") as tar:
+            tar.add(tmp_path / "file", "package/file")
+        prerendered_math.unpack(tmp_path / name / "a.tgz", tmp_path / "folder")
+        assert (tmp_path / "folder" / "file").read_text() == "content"
+    with pytest.raises(OSError, match="nowhere"):
+        prerendered_math.unpack(tmp_path / "first" / "a.tgz", tmp_path / "nowhere" / "folder")
