@@ -96,6 +96,10 @@ def shows_image(cell: NotebookNode) -> bool:
     return any(has_image(output) for output in cell.outputs)
 
 
+def shows_sliders(cell: NotebookNode) -> bool:
+    return any("<figure" in output.get("data", {}).get("text/html", "") for output in cell.outputs)
+
+
 def compared_texts(cell: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
     """Where the text is that nbval compares, as (holder, key). Text beside an image only names the figure."""
     if cell.cell_type != "code" or IGNORED in tags(cell):
@@ -177,6 +181,19 @@ def figures_without_alt_text(notebook: NotebookNode) -> Iterator[str]:
         alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
         if shows_image(cell) and not alt.strip():
             yield f"{label} shows a figure without alt text: set mystnb.image.alt in its metadata"
+
+
+def unnumbered_figures(notebook: NotebookNode) -> Iterator[str]:
+    prose = "\n".join(cell.source for _, cell in markdown_cells(notebook))
+    for label, cell in code_cells(notebook):
+        figure = cell.metadata.get("mystnb", {}).get("figure", {})
+        if not (shows_image(cell) or shows_sliders(cell)):
+            if figure:
+                yield f"{label} has mystnb.figure in its metadata, and shows no figure"
+        elif missing := [key for key in ("caption", "name") if not figure.get(key, "").strip()]:
+            yield f"{label} shows a figure without {' and '.join(missing)}: set mystnb.figure in its metadata"
+        elif f"{{numref}}`{figure['name']}`" not in prose:
+            yield f"{label} shows a figure that no text refers to: write {{numref}}`{figure['name']}`"
 
 
 def images_without_alt_text(notebook: NotebookNode) -> Iterator[str]:
@@ -287,6 +304,7 @@ RULES: tuple[Callable[[NotebookNode], Iterator[str]], ...] = (
     long_cells,
     long_lines,
     figures_without_alt_text,
+    unnumbered_figures,
     images_without_alt_text,
     unpaired_frameworks,
     code_without_prose,
@@ -327,17 +345,21 @@ ANSWER = ":::{solution-start} ex-good-1\n:class: dropdown\n:::"
 END = ":::{solution-end}\n:::"
 
 
+def about(name: str, alt: str = "A falling line.", caption: str = "A line.") -> dict[str, dict[str, str]]:
+    """What the metadata of a cell says about its figure."""
+    return {"image": {"alt": alt}, "figure": {"caption": caption, "name": name}}
+
+
 def good_notebook() -> NotebookNode:
     """A notebook that keeps every rule, with every feature that a rule looks at. Only one output has a number."""
     figure = v4.new_output("display_data", {"image/png": "iVBO/tmp/Rw0K", "text/plain": "<Figure size 640x480>"})
-    alt = {"image": {"alt": "A falling line."}}
     cells = [
         code("sum", "print(1 / 2)", prints("0.5\n")),
         code("torch", "def step():  # torch\n    return torch", tags=["framework-torch"]),
         code("keras", "def step():  # keras\n    return keras", tags=["framework-keras"]),
-        code("figure", "plt.show()", figure, mystnb=alt),
+        code("figure", "plt.show()", figure, mystnb=about("fig-line")),
         code("time", "print(seconds)", prints("0.12\n"), tags=[IGNORED], nbval_ignore_reason="A time varies."),
-        code("ignored-figure", "wiggle()", figure, mystnb=alt, tags=[IGNORED], nbval_ignore_reason="It varies."),
+        code("ignored-figure", "wiggle()", figure, mystnb=about("fig-wave"), tags=[IGNORED], nbval_ignore_reason="So."),
         code("result", "'done'", v4.new_output("execute_result", {"text/plain": "'done'"})),
         code("last", "last = True"),
     ]
@@ -350,6 +372,7 @@ def good_notebook() -> NotebookNode:
     notebook.cells[0].source = '# Title\n\n![A map.](map.png) <img src="map.png" alt="A map.">'
     find(notebook, "before-figure").source = ASK + ANSWER
     find(notebook, "before-time").source = END + "\n\nProse."
+    find(notebook, "before-ignored-figure").source = "{numref}`fig-wave` is unlike {numref}`fig-line`."
     notebook.cells.append(v4.new_code_cell("", id="empty"))  # JupyterLab leaves one at the end
     return notebook
 
@@ -370,6 +393,10 @@ def described(name: str, **metadata) -> Callable[[NotebookNode], None]:
     return lambda notebook: find(notebook, name).metadata.update(nbformat.from_dict(metadata))
 
 
+def drawn(output: NotebookNode, **mystnb) -> Callable[[NotebookNode], None]:
+    return lambda notebook: find(notebook, "figure").update(outputs=[output], metadata={"mystnb": mystnb})
+
+
 def shown(name: str, *outputs: NotebookNode) -> Callable[[NotebookNode], None]:
     return lambda notebook: find(notebook, name).outputs.extend(outputs)
 
@@ -386,8 +413,10 @@ def ignored_as_well(notebook: NotebookNode) -> None:
     find(notebook, "last").metadata = find(notebook, "time").metadata
 
 
+PNG = v4.new_output("display_data", {"image/png": "iVBO"})
 SVG = v4.new_output("display_data", {"image/svg+xml": "<svg/>"})
 JPEG = v4.new_output("display_data", {"image/jpeg": "/9j/"})
+SLIDERS = v4.new_output("execute_result", {"text/html": '<figure class="interactive">'})
 HTML_PATH = v4.new_output("display_data", {"text/html": "<b>/tmp/a.npz</b>"})
 STDERR = prints("Warning!\n", "stderr")
 ERROR = v4.new_output("error", ename="ValueError")
@@ -409,10 +438,24 @@ BROKEN = {
     ),
     "16 lines": (long_cells, changed("last", source="pass\n" * 16), "cell 15 (pass) has 16 lines, at most 15"),
     "89 characters": (long_lines, changed("last", source="x" * 89), "has a line of 89 characters, at most 88"),
-    "PNG, no alt": (figures_without_alt_text, described("figure", mystnb={}), "cell 7 (plt.show()) shows a figure"),
-    "PNG, blank alt": (figures_without_alt_text, described("figure", mystnb={"image": {"alt": " "}}), "cell 7 (plt"),
-    "SVG, no alt": (figures_without_alt_text, shown("last", SVG), "cell 15 (last = True) shows a figure"),
-    "JPEG, no alt": (figures_without_alt_text, shown("last", JPEG), "cell 15 (last = True) shows a figure"),
+    "PNG, no alt": (
+        figures_without_alt_text,
+        drawn(PNG, figure=about("fig-line")["figure"]),
+        "cell 7 (plt.show()) shows a figure",
+    ),
+    "PNG, blank alt": (figures_without_alt_text, drawn(PNG, **about("fig-line", alt=" ")), "cell 7 (plt"),
+    "SVG, no alt": (figures_without_alt_text, drawn(SVG, **about("fig-line", alt="")), "without alt text"),
+    "JPEG, no alt": (figures_without_alt_text, drawn(JPEG, **about("fig-line", alt="")), "without alt text"),
+    "PNG, no number": (
+        unnumbered_figures,
+        drawn(PNG, image={"alt": "A line."}),
+        "cell 7 (plt.show()) shows a figure without caption and name",
+    ),
+    "sliders, no number": (unnumbered_figures, drawn(SLIDERS), "shows a figure without caption and name"),
+    "sliders, blank caption": (unnumbered_figures, drawn(SLIDERS, **about("fig-line", caption=" ")), "without caption"),
+    "sliders, no name": (unnumbered_figures, drawn(SLIDERS, **about("")), "shows a figure without name"),
+    "sliders, no reference": (unnumbered_figures, drawn(SLIDERS, **about("fig-two")), "write {numref}`fig-two`"),
+    "number, no figure": (unnumbered_figures, described("last", mystnb=about("fig-line")), "and shows no figure"),
     "![ ]()": (
         images_without_alt_text,
         changed("before-last", source="See:\n![ ](a.png)"),

@@ -202,6 +202,26 @@ def test_a_step_of_the_slider_moves_what_depends_on_it_and_nothing_else(open_pag
 
 
 @each_figure
+def test_it_has_a_number_in_order_a_caption_below_and_a_reference(open_page, chapter):
+    page = open_page(f"book/{chapter}.html")
+    sliders = page.locator(f"#interactive-{FIGURES[chapter][0]}")
+    numbered = page.locator("figure", has=sliders)
+    caption = numbered.locator("> figcaption")
+    number = caption.locator(".caption-number").inner_text().strip()
+    numbers = [text.strip() for text in page.locator("figcaption .caption-number").all_inner_texts()]
+    kind = number.rpartition(".")[0]
+    assert number in numbers
+    assert numbers == [f"{kind}.{n}" for n in range(1, len(numbers) + 1)]
+    expect(page.locator(f"a.reference[href='#{numbered.get_attribute('id')}']")).to_have_text(number)
+    for width in (1280, 420):
+        page.set_viewport_size({"width": width, "height": 800})
+        box, below = sliders.bounding_box(), caption.bounding_box()
+        assert below["y"] >= box["y"] + box["height"]
+        # As wide as the figure, where that is narrower than the page.
+        assert (below["x"], below["width"]) == pytest.approx((box["x"], box["width"]), abs=1)
+
+
+@each_figure
 def test_without_javascript_the_first_state_stands_there_and_a_note(open_page, chapter):
     _, labels, first = FIGURES[chapter]
     page = open_page(f"book/{chapter}.html", java_script_enabled=False)
@@ -276,6 +296,7 @@ def test_on_paper_the_current_state_is_black_on_white_without_the_slider(open_pa
     shown.move(label, -1)
     last = shown.readouts()
     page.emulate_media(media="print")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
     expect(shown.figure.get_by_role("slider")).to_have_count(0)
     assert shown.readouts() == last
     found = shown.figure.evaluate(CONTRASTS)
