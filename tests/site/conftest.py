@@ -16,11 +16,14 @@ from pathlib import Path
 import pytest
 import yaml
 from filelock import FileLock
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge"]
 FOREIGN = re.compile(r"^(?!file:|data:|blob:|about:)")
+
+# In milliseconds. The chapters run beside the browser, and both cores may be busy with them.
+expect.set_options(timeout=20_000)
 
 
 def _pages() -> list[str]:
@@ -134,6 +137,23 @@ def shown(browser, site, path) -> Iterator[Page]:
     """The page at `path`, opened once for all tests of a file, which only look at it."""
     with _visits(browser, site) as open_page:
         yield open_page(path)
+
+
+@pytest.fixture
+def wait_until_stored(site) -> Callable[[Page, str, str], None]:
+    """A function that waits until another window of the same visitor finds a value in the storage.
+
+    The browser's storage is a process of its own, which each window tells of a choice, and asks, a moment later.
+    """
+
+    def wait(page: Page, key: str, value: str) -> None:
+        other = page.context.new_page()
+        # No script of this page touches the storage.
+        other.goto(f"{site.as_uri()}/404.html")
+        other.wait_for_function("([key, value]) => localStorage.getItem(key) === value", arg=[key, value])
+        other.close()
+
+    return wait
 
 
 @pytest.fixture

@@ -129,6 +129,7 @@ def test_a_reader_lands_on_the_cell(open_page, name, width):
 @pytest.mark.parametrize("address", [f"{LEDGER}#t7", f"{LEDGER}?document=000&text=fit#t7"], ids=["all", "filtered"])
 def test_a_row_can_be_linked_to(open_page, address):
     page = open_page(address)
+    page.wait_for_function("document.getElementById('t7').getBoundingClientRect().top < innerHeight")
     top = page.locator("#t7").bounding_box()["y"]
     assert 0 < top < 800
     assert page.locator(".bd-header-article").bounding_box()["y"] + 40 < top
@@ -201,6 +202,7 @@ def test_the_address_keeps_the_filter(open_page, site):
     page.fill("input[name=text]", "val_loss")
     found = shown(page)
     assert set() < found < expected("001", "holds if")
+    page.wait_for_url("**text=val_loss*")
     again = open_page(page.url.removeprefix(f"{site.as_uri()}/"))
     assert "document=001" in again.url and shown(again) == found
     assert again.locator("select[name=framework]").input_value() == "keras"
@@ -229,7 +231,8 @@ def test_the_filters_work_from_the_keyboard(open_page):
         page.keyboard.press("Tab")
     page.keyboard.type("keras has")
     page.keyboard.press("Enter")
-    assert shown(page) == {"K9"} and "text=keras+has" in page.url
+    assert shown(page) == {"K9"}
+    page.wait_for_url("**text=keras+has*")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.wait_for_function("!location.search")

@@ -59,13 +59,14 @@ def test_the_scheme_follows_the_system_until_one_is_chosen(open_page, system):
 
 
 @pytest.mark.parametrize("width", [420, 1280])
-def test_a_chosen_scheme_is_kept_across_pages_and_visits(open_page, width):
+def test_a_chosen_scheme_is_kept_across_pages_and_visits(open_page, wait_until_stored, width):
     page = open_page("book/cluster_bias.html", width=width)
     for _ in range(3):
         page.locator(".theme-switch-button:visible").first.click()
         if _scheme(page)[0] == "dark":
             break
     assert _scheme(page) == ("dark", "dark")
+    wait_until_stored(page, "mode", "dark")
     page.reload()
     assert _scheme(page) == ("dark", "dark")
     another = open_page("book/claims.html", context=page.context)
@@ -85,6 +86,7 @@ def test_print_shows_the_text_and_nothing_around_it(open_page, scheme):
     visible = {name: page.locator(f"{name}:visible").count() for name in around}
     assert all(visible.values()), f"nothing to hide any more: {visible}"
     page.emulate_media(media="print", color_scheme=scheme)
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
     assert {name: page.locator(f"{name}:visible").count() for name in around} == dict.fromkeys(around, 0)
     assert page.locator("article p:visible").count() > 10
     assert page.locator("article .cell_output img:visible").count() > 1
@@ -146,7 +148,7 @@ def test_the_first_key_leads_past_the_menu(open_page, path):
     expect(skip).to_be_focused()
     expect(skip).to_be_in_viewport()
     page.keyboard.press("Enter")
-    assert page.url.endswith("#main-content")
+    page.wait_for_url("**#main-content")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.closest('main') !== null"), "the next key is back in the menu"
 

@@ -6,6 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 CHAPTER, OTHER = "book/cluster_bias.html", "book/regression_emphasis.html"
+# Where sphinx-design keeps the choice of a group of tabs.
+STORED_AS = "sphinx-design-tab-id-framework"
 NAMES = {"torch": "PyTorch", "keras": "Keras", "both": "Both"}
 
 
@@ -27,12 +29,13 @@ def test_pytorch_is_shown_to_a_new_visitor(open_page):
     assert shown(page) == {("torch",)}
 
 
-def test_a_click_switches_every_set_and_is_kept_on_other_pages_and_visits(open_page):
+def test_a_click_switches_every_set_and_is_kept_on_other_pages_and_visits(open_page, wait_until_stored):
     page = open_page(CHAPTER)
     choose(page, "keras", number=1)
     assert shown(page) == {("keras",)}
     page.goto(page.url.replace(CHAPTER, OTHER))
     assert shown(page) == {("keras",)}
+    wait_until_stored(page, STORED_AS, "keras")
     again = open_page(CHAPTER, context=page.context)
     assert shown(again) == {("keras",)}
     assert shown(open_page(CHAPTER)) == {("torch",)}  # another visitor
@@ -41,9 +44,10 @@ def test_a_click_switches_every_set_and_is_kept_on_other_pages_and_visits(open_p
 @pytest.mark.parametrize(
     ("name", "contents"), [("torch", ("torch",)), ("keras", ("keras",)), ("both", ("torch", "keras"))]
 )
-def test_the_address_chooses(open_page, name, contents):
+def test_the_address_chooses(open_page, wait_until_stored, name, contents):
     page = open_page(f"{CHAPTER}?framework={name}")
     assert shown(page) == {contents}
+    wait_until_stored(page, STORED_AS, name)
     assert shown(open_page(OTHER, context=page.context)) == {contents}
 
 
