@@ -44,6 +44,8 @@ test: $(READY)  ## run the unit tests, the notebook rules and every chapter, and
 	$(BIN)/pytest book tests --nbval -n 2 --dist loadfile --no-loadscope-reorder --junitxml=_build/reports/tests.xml
 
 lab: $(READY)  ## open the chapters in JupyterLab
+	@# JupyterLab takes the sliders out of a notebook that it does not trust. These are our own.
+	@$(BIN)/jupyter trust book/*.ipynb >/dev/null
 	$(BIN)/jupyter lab --notebook-dir=book
 
 serve: book  ## build the website and serve it on this machine

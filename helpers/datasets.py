@@ -322,7 +322,8 @@ def nines_and_fours(images: np.ndarray, labels: np.ndarray, fours: int | None = 
         fours: how many 4s to take.
 
     Returns:
-        x, float32 of shape (m, 784) with values from 0 to 1, and y, float32 of shape (m,): 1 for a 9, 0 for a 4.
+        x, float32 of shape (m, 784) with values from 0 to 1, and y, float32 of shape (m,), which is 1 for a 9
+        and 0 for a 4.
 
     Raises:
         ValueError: there are fewer 4s than asked for.

@@ -336,6 +336,7 @@ figure.interactive dt { font-weight: normal; }
 figure.interactive dd { margin: 0; font-weight: 600; text-align: right; font-variant-numeric: tabular-nums; }
 html[data-theme=dark] .bd-content div.cell_output .text_html:has(figure.interactive) {
   background: none; color: inherit; padding: 0; }
+html[data-theme=dark] .bd-content figure.interactive [stroke] { filter: invert(0.93) hue-rotate(180deg); }
 @media print {
   figure.interactive { color: #000; background: #fff; break-inside: avoid; }
   figure.interactive input, figure.interactive .note { display: none; }
@@ -367,6 +368,8 @@ for (const figure of document.querySelectorAll("#interactive-NAME:not([data-read
   for (const input of inputs) {
     input.disabled = false;
     input.addEventListener("input", show);
+    // JupyterLab would take the arrow keys, to go to the next cell.
+    input.addEventListener("keydown", (event) => { if (event.key.startsWith("Arrow")) event.stopPropagation(); });
   }
 }
 """

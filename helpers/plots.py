@@ -1,7 +1,7 @@
 """The book's figures: one palette, safe for colour-blind readers, alike in every chapter.
 
-A wide pale line or a filled mark is PyTorch, a thin dashed line or an open mark is Keras: where both agree, you see
-one on top of the other. Each function draws on new axes and returns the figure; a chapter ends the cell with
+A wide pale line with edges or a filled mark is PyTorch, a thin dashed line or an open mark is Keras: where both agree,
+you see one on top of the other. Each function draws on new axes and returns the figure; a chapter ends the cell with
 `plt.show()`.
 """
 
@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib.figure
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import patheffects
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 __all__ = ["COLOURS", "FRAMEWORKS", "arms", "confusion_matrices", "curves", "framework_lines", "use_style"]
 
-#: The colour of each arm of an experiment, with a contrast of 3 or more to the ground. Source: Okabe and Ito, "Color
-#: Universal Design", 2008; the greys are ours.
+#: The colour of each arm of an experiment, with a contrast of 3 or more to the ground. The greys are ours, the others
+#: are from Okabe and Ito, "Color Universal Design", 2008.
 COLOURS = {
     "unweighted": "#4d4d4d",
     "weighted": "#d55e00",
@@ -27,9 +28,15 @@ COLOURS = {
     "data": "#8f8f8f",
     "predicted": "#009e73",
 }
+# In the line's own colour, around its pale middle: the middle alone has too little contrast to the ground.
+_EDGES = [
+    patheffects.Stroke(linewidth=6, alpha=1),
+    patheffects.Stroke(linewidth=4.5, alpha=1, foreground="white"),
+    patheffects.Normal(),
+]
 #: How the line of each framework is drawn.
 FRAMEWORKS = {
-    "PyTorch": {"linewidth": 6, "alpha": 0.35, "solid_capstyle": "butt"},
+    "PyTorch": {"linewidth": 4.5, "alpha": 0.35, "solid_capstyle": "butt", "path_effects": _EDGES},
     "Keras": {"linewidth": 2, "linestyle": "--"},
 }
 MARKS = {"PyTorch": {"marker": "o"}, "Keras": {"marker": "o", "markerfacecolor": "white"}}
@@ -73,7 +80,7 @@ def curves(
     xlabel: str,
     ylabel: str,
     data: ArrayLike | None = None,
-) -> Figure:
+) -> matplotlib.figure.Figure:
     """One axis with the lines of both frameworks, and the curve they try to follow.
 
     Args:
@@ -89,13 +96,13 @@ def curves(
         ax.plot(x, np.ravel(data), color=COLOURS["data"], linewidth=3, label="curve")
     framework_lines(ax, x, lines)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
-    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=2, fontsize=10.5)
+    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=2)
     return figure
 
 
 def confusion_matrices(
     matrices: Mapping[str, ArrayLike], classes: Sequence[str], *, title: str, columns: int = 2
-) -> Figure:
+) -> matplotlib.figure.Figure:
     """Confusion matrices side by side, with counts.
 
     Args:
@@ -123,7 +130,7 @@ def confusion_matrices(
 
 def arms(
     values: Mapping[str, Mapping[str, ArrayLike]], *, title: str, xlabel: str, highlight: Sequence[str] = ()
-) -> Figure:
+) -> matplotlib.figure.Figure:
     """One row per arm of an experiment, one mark per seed, a tick at the mean.
 
     Args:
@@ -145,5 +152,5 @@ def arms(
     # The first arm on top, and half a row of room at both ends for its marks.
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.grid(axis="y", alpha=0.3)
-    figure.legend(loc="outside lower left", ncols=2, fontsize=10.5)
+    figure.legend(loc="outside lower left", ncols=2)
     return figure

@@ -150,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: its arguments. None: those that were typed.
 
     Returns:
-        The exit status: 1 if something could not be observed, else 0.
+        The exit status, which is 1 if something could not be observed, else 0.
     """
     parser = argparse.ArgumentParser("python -m helpers.semantics", description="What weights do, found by experiment.")
     parser.add_argument("--format", choices=FORMATS, default="table")

@@ -184,7 +184,7 @@ def inverse_variance_weights(sigma: ArrayLike) -> np.ndarray:
     Raises:
         ValueError: a sigma that is not a finite number above 0 (names the first such row).
 
-    Source: A. C. Aitken, "On Least Squares and Linear Combination of Observations", 1935.
+    Source: A. C. Aitken, "On Least Squares and Linear Combination of Observations", 1936.
     """
     sigma = _finite_vector(sigma, "sigma")
     if (sigma <= 0).any():

@@ -16,6 +16,16 @@ def luminance(colour) -> float:
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
+# In the dark scheme book.css turns a figure's colours by `invert(0.93) hue-rotate(180deg)`.
+# Source: Filter Effects Module Level 1, https://www.w3.org/TR/filter-effects-1/, for the matrix.
+HALF_TURN = np.array([[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43, -0.856]])
+
+
+def in_the_dark(colour) -> np.ndarray:
+    """What a colour of a figure becomes in the dark scheme, from 0 to 1."""
+    return np.clip(HALF_TURN @ (0.93 - 0.86 * np.array(to_rgb(colour))), 0, 1)
+
+
 def contrast(first, second) -> float:
     """From 1, for the same colour twice, to 21."""
     dark, light = sorted([luminance(first), luminance(second)])

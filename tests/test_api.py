@@ -18,6 +18,7 @@ from sphinx.util.inventory import InventoryFile
 
 import helpers
 import helpers.keras  # before any other module can import keras or tensorflow, which it silences
+from helpers import plots
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "book" / "api.md"
@@ -146,6 +147,19 @@ def test_every_name_can_be_linked_to(built):
 def test_the_list_on_top_holds_every_public_name_and_no_other():
     listed = LISTED.findall(PAGE.read_text(encoding="utf-8"))
     assert sorted(listed) == sorted(public_names())
+
+
+def test_no_part_of_a_sentence_is_called_a_type(built):
+    """Napoleon takes what stands before a colon for a type. Ours stand behind the signature and beside the argument."""
+    terms = [term for term in built.html.find_all("dt") if re.search("[Tt]ype:?$", term.text.strip())]
+    assert [term.find_next_sibling("dd").text.strip() for term in terms] == []
+
+
+def test_a_figure_of_matplotlib_is_not_taken_for_ours(built):
+    for name in plots.__all__:
+        signature = built.html.find(id=f"helpers.plots.{name}")
+        assert signature.find("a", href=re.compile("interactive")) is None, name
+    assert "matplotlib.figure.Figure" in built.html.find(id="helpers.plots.curves").text
 
 
 def test_every_argument_stands_on_the_page_with_its_type(built):

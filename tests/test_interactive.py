@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from contrast import contrast
+from contrast import contrast, in_the_dark
 
 from helpers import interactive
 from helpers.interactive import Axis, Frame, Slider
@@ -201,6 +201,13 @@ def test_all_css_is_for_the_figure_alone():
 @pytest.mark.parametrize("colour", [style[0] for style in interactive.STYLES])
 def test_every_line_stands_out_from_light_and_dark(colour, ground):
     assert contrast(colour, ground) >= 3
+
+
+@pytest.mark.parametrize("colour", [style[0] for style in interactive.STYLES])
+def test_the_dark_scheme_turns_lines_as_it_turns_other_figures(colour):
+    turned = "{ filter: invert(0.93) hue-rotate(180deg); }"
+    assert f"html[data-theme=dark] .bd-content figure.interactive [stroke] {turned}" in make().html
+    assert contrast(in_the_dark(colour), "#121212") >= 3
 
 
 def test_lines_differ_without_colour():

@@ -12,8 +12,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from contrast import contrast, luminance
-from matplotlib.colors import to_hex, to_rgb
+from contrast import contrast, in_the_dark, luminance
+from matplotlib.colors import to_hex
 
 from helpers import plots
 from helpers.plots import COLOURS, FRAMEWORKS
@@ -181,15 +181,6 @@ def test_colours_that_can_meet_in_one_figure_differ_in_more_than_hue():
         assert abs(luminance(COLOURS[first]) - luminance(COLOURS[second])) > 0.05
 
 
-# In the dark scheme book.css turns a figure's colours by `invert(0.93) hue-rotate(180deg)`.
-# Source: Filter Effects Module Level 1, https://www.w3.org/TR/filter-effects-1/, for the matrix.
-HALF_TURN = np.array([[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43, -0.856]])
-
-
-def in_the_dark(rgb):
-    return np.clip(HALF_TURN @ (0.93 - 0.86 * rgb), 0, 1)
-
-
 def test_the_dark_scheme_turns_figures_as_these_tests_do():
     css = (Path(__file__).parents[1] / "book" / "static" / "book.css").read_text()
     assert "filter: invert(0.93) hue-rotate(180deg);" in css
@@ -197,6 +188,19 @@ def test_the_dark_scheme_turns_figures_as_these_tests_do():
 
 @pytest.mark.parametrize("name", COLOURS)
 def test_every_colour_can_be_told_from_the_ground(name):
-    colour, white = np.array(to_rgb(COLOURS[name])), np.ones(3)
-    assert contrast(colour, white) >= 3
-    assert contrast(in_the_dark(colour), in_the_dark(white)) >= 3
+    colour = COLOURS[name]
+    assert contrast(colour, "white") >= 3
+    assert contrast(in_the_dark(colour), in_the_dark("white")) >= 3
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("name", COLOURS)
+def test_the_line_of_each_framework_can_be_told_from_the_ground(framework, name):
+    figure, ax = plt.subplots(dpi=110)
+    ax.set_axis_off()
+    plots.framework_lines(ax, [0, 1], {framework: {name: [0, 0]}})
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[:, :, :3].reshape(-1, 3) / 255
+    drawn = min(pixels, key=luminance)
+    assert contrast(drawn, "white") >= 3
+    assert contrast(in_the_dark(drawn), in_the_dark("white")) >= 3

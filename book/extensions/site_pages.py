@@ -21,12 +21,16 @@ LOGO = Path(__file__).parents[1] / "static" / "logo.svg"
 CARD = "_static/card.png"
 MAX_DESCRIPTION = 200
 
-# The theme needs a scheme before it draws, or a dark page flashes white. Without scripts a page is light.
+# The theme needs a scheme before it draws, or a dark page flashes white. Without scripts a page is light. From disk the
+# address may hold what was chosen on the page before: see page.js.
 SCHEME = """<script>
   try {
+    if (location.protocol === "file:")
+      for (const [name, value] of new URLSearchParams(location.search))
+        if (name.startsWith("chosen-")) localStorage[name.slice("chosen-".length)] = value;
+    const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+    localStorage.theme = ["light", "dark"].find((mode) => mode === localStorage.mode) ?? system;
     localStorage.mode ||= "auto";
-    if (localStorage.mode === "auto")
-      localStorage.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   } catch { /* Where storage is blocked the page stays light. */ }
 </script>"""
 NO_SUMMARY = 'if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;'

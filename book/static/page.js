@@ -30,3 +30,32 @@
 
 // On a phone the contents of a page lie over it: a click on a heading must close them.
 document.addEventListener("click", ({ target }) => target.closest("dialog a[href^='#']")?.closest("dialog").close());
+
+// From disk Firefox gives every page a storage of its own. There links and searches carry what was chosen to the next
+// page, whose first script stores it.
+if (location.protocol === "file:") {
+  const carry = (add) => {
+    try {
+      for (const key of ["mode", "sphinx-design-tab-id-framework"]) {
+        if (localStorage.getItem(key)) add(`chosen-${key}`, localStorage.getItem(key));
+      }
+    } catch { /* Where storage is blocked nothing is kept. */ }
+  };
+  const follow = ({ target }) => {
+    const link = target.closest("a[href]");
+    if (link?.protocol !== "file:" || !link.pathname.endsWith(".html") || link.pathname === location.pathname) return;
+    const address = new URL(link.href);
+    carry((name, value) => address.searchParams.set(name, value));
+    link.href = address;
+  };
+  document.addEventListener("click", follow, true);
+  document.addEventListener("auxclick", follow, true);
+  document.addEventListener("formdata", ({ formData }) => carry((name, value) => formData.set(name, value)));
+
+  // What is stored here need not stay in the address, where it would overrule what is chosen later.
+  const address = new URL(location);
+  carry((name) => address.searchParams.delete(name));
+  if (address.search !== location.search) {
+    addEventListener("load", () => history.replaceState(history.state, "", address));
+  }
+}

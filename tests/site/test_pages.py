@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page
 
 ROOT = Path(__file__).parents[2]
-WIDTHS = [420, 1280]
+WIDTHS = [420, 768, 1280]
 MAX_BYTES = 1_000_000
 MAX_BUILD_SECONDS = 30
 MAX_PAINT_SECONDS = 1.0

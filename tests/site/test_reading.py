@@ -73,6 +73,35 @@ def test_a_chosen_scheme_is_kept_across_pages_and_visits(open_page, wait_until_s
     assert _scheme(another) == ("dark", "dark")
 
 
+def _next_page(page: Page, leave) -> str:
+    """The address that a click or a key asks for. The browser is kept from going there."""
+    asked = []
+    page.route("**/*.html*", lambda route: (asked.append(route.request.url), route.abort()))
+    leave()
+    page.wait_for_timeout(100)
+    while not asked:
+        page.wait_for_timeout(100)
+    return asked[0]
+
+
+@pytest.mark.parametrize("leave", ["link", "search"])
+def test_from_disk_the_choices_go_along_where_each_page_has_a_storage_of_its_own(open_page, site, leave):
+    """So it is in Firefox. Here another visitor stands for the next page: nothing else is known to them."""
+    page = open_page("book/cluster_bias.html?framework=keras")
+    page.evaluate("localStorage.setItem('mode', 'dark')")
+    if leave == "link":
+        asked = _next_page(page, page.locator("a.right-next").click)
+    else:
+        page.keyboard.press("Control+k")
+        page.keyboard.type("recall")
+        asked = _next_page(page, lambda: page.keyboard.press("Enter"))
+    following = open_page(asked.removeprefix(f"{site.as_uri()}/"))
+    assert _scheme(following) == ("dark", "dark")
+    following.wait_for_function("!location.search.includes('chosen')")
+    assert following.evaluate("localStorage['sphinx-design-tab-id-framework']") == "keras"
+    assert following.record.errors == following.record.console == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_print_shows_the_text_and_nothing_around_it(open_page, scheme):
     page = open_page("book/cluster_bias.html", color_scheme=scheme)
@@ -98,10 +127,19 @@ def test_print_shows_the_text_and_nothing_around_it(open_page, scheme):
 def test_both_frameworks_are_printed(open_page):
     page = open_page("book/cluster_bias.html?framework=torch")
     page.emulate_media(media="print")
+    assert page.locator(".framework-both:visible").count() == 0, "an empty box after each set"
     for framework in "torch", "keras":
         panels = page.locator(f".framework-{framework}")
         assert panels.count() > 0
         assert panels.first.is_visible(), framework
+
+
+def test_no_code_is_cut_on_paper(open_page, chapter):
+    page = open_page(chapter, width=720)  # A4 without its margins
+    page.emulate_media(media="print")
+    cut = "blocks => blocks.filter(pre => pre.scrollWidth > pre.clientWidth).map(pre => pre.textContent)"
+    assert page.locator("article pre:visible").count() > 10
+    assert page.locator("article pre:visible").evaluate_all(cut) == []
 
 
 def test_each_cell_of_code_can_be_copied(open_page, chapter):
