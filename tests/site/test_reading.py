@@ -75,13 +75,10 @@ def test_a_chosen_scheme_is_kept_across_pages_and_visits(open_page, wait_until_s
 
 def _next_page(page: Page, leave) -> str:
     """The address that a click or a key asks for. The browser is kept from going there."""
-    asked = []
-    page.route("**/*.html*", lambda route: (asked.append(route.request.url), route.abort()))
-    leave()
-    page.wait_for_timeout(100)
-    while not asked:
-        page.wait_for_timeout(100)
-    return asked[0]
+    page.route("**/*.html*", lambda route: route.abort())
+    with page.expect_request("**/*.html*") as asked:
+        leave()
+    return asked.value.url
 
 
 @pytest.mark.parametrize("leave", ["link", "search"])
