@@ -20,9 +20,6 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-import helpers.keras  # noqa: F401 (before keras, which it silences)
-
-# isort: split
 import keras
 import numpy as np
 import tensorflow as tf

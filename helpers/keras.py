@@ -1,41 +1,26 @@
-"""The four reductions on Keras tensors, on any backend. Importing this module imports Keras, quietly.
-
-TensorFlow writes to the process' error stream before any setting can stop it. Import this module before `keras` or
-`tensorflow`, and a notebook's outputs stay clean.
-"""
+"""The four reductions on Keras tensors, on any backend. Importing this module imports Keras, quietly."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator
 from typing import Any
 
+from helpers._start import quiet
 from helpers.reductions import check_denominator, check_reduction, fitting_shape
 from helpers.weights import check_weight_values
+
+with quiet():
+    import keras
+    from keras import KerasTensor, ops
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        # Its search for a GPU complains where there is no driver. It searches once: now.
+        tf.config.list_physical_devices()
 
 __all__ = ["reduce_losses", "step_denominator"]
 
 Tensor = Any  # a tensor of the backend, or what it can make one of
-
-
-@contextlib.contextmanager
-def _silent_error_stream() -> Iterator[None]:
-    """Send file descriptor 2 to nowhere. Python's own exceptions are raised as ever."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-with _silent_error_stream():
-    import keras
-    from keras import KerasTensor, ops
 
 
 def reduce_losses(
@@ -125,8 +110,6 @@ def step_denominator(weights: Tensor | list[Tensor], reduction: str = "mean") ->
         return ops.ones((), dtype=keras.config.floatx())
     total = sum(_denominator(batch, reduction) for batch in batches)
     if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
         replica = tf.distribute.get_replica_context()
         if replica is not None and replica.num_replicas_in_sync > 1:
             total = replica.all_reduce(tf.distribute.ReduceOp.SUM, total)
@@ -149,8 +132,6 @@ def _is_traced(tensor: Tensor) -> bool:
         return True
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        import tensorflow as tf
-
         return tf.is_symbolic_tensor(tensor)
     if backend == "jax":
         import jax

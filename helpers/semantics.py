@@ -41,6 +41,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import helpers
+from helpers._start import quiet
 from helpers.reductions import REDUCTIONS, reduce_losses
 from helpers.weights import check_sample_weights, class_to_sample_weights
 
@@ -204,12 +205,11 @@ def _identity(framework: str) -> tuple[str, str]:
 
 
 def _keras():
-    import_module("helpers.keras")  # first: it silences TensorFlow, which writes to stderr
-    return import_module("keras")
+    return import_module("helpers.keras").keras  # imported quietly
 
 
 def _tensorflow():
-    with import_module("helpers.keras")._silent_error_stream():
+    with quiet():
         return import_module("tensorflow")
 
 

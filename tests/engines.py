@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import helpers.keras  # before tensorflow, which it silences
-import helpers.pytorch
-import helpers.reductions
-
-# isort: split
 import tensorflow as tf
 import torch
+
+import helpers.keras
+import helpers.pytorch
+import helpers.reductions
 
 # Every engine takes arrays and gives the value, and the gradient with respect to the losses, as NumPy numbers.
 

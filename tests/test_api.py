@@ -17,7 +17,7 @@ from bs4 import BeautifulSoup
 from sphinx.util.inventory import InventoryFile
 
 import helpers
-import helpers.keras  # before any other module can import keras or tensorflow, which it silences
+import helpers.keras
 from helpers import plots
 
 ROOT = Path(__file__).parents[1]

@@ -10,18 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
+import keras
 import numpy as np
 import psutil
 import pytest
-
-import helpers.keras  # before keras and tensorflow, which it silences
-import helpers.pytorch
-
-# isort: split
-import keras
 import tensorflow as tf
 import torch
 
+import helpers.keras
+import helpers.pytorch
 from helpers.reductions import REDUCTIONS
 from helpers.reductions import reduce_losses as reference
 

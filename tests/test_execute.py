@@ -93,7 +93,7 @@ def test_a_record_holds_no_path_and_no_name_of_the_machine(execute, tmp_path):
 
 def test_keras_is_recorded_with_its_backend(script, monkeypatch):
     # Asked in this process: to load Keras in a kernel takes seconds.
-    from helpers.keras import keras  # which keeps TensorFlow silent
+    from helpers.keras import keras
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     found = script["surroundings"](script["PACKAGES"])

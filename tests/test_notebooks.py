@@ -7,26 +7,16 @@ The rules close those gaps, so that what a reader sees is what was verified.
 from __future__ import annotations
 
 import copy
-import functools
-import importlib.util
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
-import warnings
 from collections.abc import Callable, Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
 import nbformat
 import pytest
 from nbformat import NotebookNode, v4
 from nbval import plugin as nbval
-
-from helpers import datasets
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
@@ -555,137 +545,31 @@ def test_all_that_hides_a_cell_from_nbval_is_refused():
 # The check can fail.
 
 
-def run_pytest(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
-    """Run pytest in a folder, with the helpers at hand and without the settings of the pytest around it."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")} | variables
-    env["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(folder), *filter(None, [env.get("PYTHONPATH")])])
-    command = [sys.executable, "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", *arguments]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=900)
-
-
-def run_nbval(notebook: NotebookNode, folder: Path) -> subprocess.CompletedProcess:
-    """Run strict nbval on a notebook, without the project's configuration."""
-    (folder / "pytest.ini").write_text("[pytest]\n")  # no other configuration is looked for above this one
-    nbformat.write(notebook, folder / "chapter.ipynb")
-    return run_pytest(folder, "--nbval", "--nbval-current-env", "-p", "no:xdist", "chapter.ipynb")
-
-
-def only_the_last_cell_differs(run: subprocess.CompletedProcess, notebook: NotebookNode) -> bool:
-    number = sum(cell.cell_type == "code" for cell in notebook.cells) - 1  # nbval counts code cells, from 0
-    failed = re.findall(r"^FAILED .*::(Cell \d+)", run.stdout, flags=re.MULTILINE)
-    return failed == [f"Cell {number}"] and f"Cell {number}: Cell outputs differ" in run.stdout
-
-
-def cut_after_first_number(notebook: NotebookNode) -> NotebookNode:
-    """A copy that ends with the first cell in which nbval compares a number, so that the rest need not run."""
-    end = next(i for i, cell in enumerate(notebook.cells, 1) if compared_numbers(cell))
-    return v4.new_notebook(metadata=notebook.metadata, cells=copy.deepcopy(notebook.cells[:end]))
-
-
-def with_another_digit(notebook: NotebookNode) -> NotebookNode:
-    """A copy in which one digit of the last cell's stored output is another one."""
-    notebook = copy.deepcopy(notebook)
-    holder, key = compared_numbers(notebook.cells[-1])[0]
-    holder[key] = DIGIT.sub(lambda digit: str((int(digit[0]) + 1) % 10), holder[key], count=1)
-    return notebook
-
-
-def loads_mnist(notebook: NotebookNode) -> bool:
-    return any("load_mnist" in cell.source for _, cell in code_cells(notebook))
-
-
-@functools.cache
-def mnist_is_stand_in() -> bool:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return datasets.load_mnist().is_stand_in
+def with_other_digits(cell: NotebookNode) -> Iterator[NotebookNode]:
+    """Copies of a cell, one for each text that nbval compares. In each one digit of that text is another one."""
+    for place in range(len(compared_numbers(cell))):
+        altered = copy.deepcopy(cell)
+        holder, key = compared_numbers(altered)[place]
+        holder[key] = DIGIT.sub(lambda digit: str((int(digit[0]) + 1) % 10), holder[key], count=1)
+        yield altered
 
 
 @each_chapter
-def test_a_changed_digit_in_the_chapter_turns_it_red(path, tmp_path):
-    chapter = nbformat.read(path, as_version=4)
-    if loads_mnist(chapter) and mnist_is_stand_in():
-        pytest.skip("without MNIST the chapter runs on stand-in digits, and its stored outputs cannot be compared")
-    assert list(nothing_compared(chapter)) == []
-    chapter = cut_after_first_number(chapter)
-    unchanged = run_nbval(chapter, tmp_path)
-    assert unchanged.returncode == 0, unchanged.stdout
-    changed = run_nbval(with_another_digit(chapter), tmp_path)
-    assert only_the_last_cell_differs(changed, chapter), changed.stdout
+def test_any_changed_digit_in_the_chapter_would_turn_it_red(path, request):
+    """By nbval's own comparison, of stored outputs. That a run makes it, `test_conftest.py` shows."""
+    outputs = 0
+    for item in nbval.IPyNbFile.from_parent(request.session, path=path).collect():
+        stored = item.cell.outputs
+        assert item.compare_outputs(stored, stored)
+        for altered in with_other_digits(item.cell):
+            assert item.options["check"]
+            assert not item.compare_outputs(altered.outputs, stored), f"{item.name}: {altered.outputs}"
+            outputs += 1
+    assert outputs > 0
 
 
-def test_the_copy_ends_with_the_first_compared_number():
-    notebook = good_notebook()
-    notebook.cells = [*notebook.cells[6:], *notebook.cells[:6]]  # figure, ignored output, text, then a number
-    assert cut_after_first_number(notebook).cells[-1].id == "sum"
-
-
-@pytest.mark.parametrize(("stored", "altered"), [("a 0.5 b 7", "a 1.5 b 7"), ("99", "09")])
-def test_one_digit_is_changed_and_the_original_is_kept(stored, altered):
-    notebook = v4.new_notebook(cells=[code("last", "show()", prints("no number"), prints(stored))])
-    assert [output.text for output in with_another_digit(notebook).cells[-1].outputs] == ["no number", altered]
-    assert notebook.cells[-1].outputs[1].text == stored
-
-
-def test_outputs_that_were_stripped_turn_a_notebook_red(tmp_path):
-    notebook = v4.new_notebook(cells=[code("sum", "print(1 / 2)")])
-    notebook.cells[0].execution_count = 1
-    run = run_nbval(notebook, tmp_path)
-    assert only_the_last_cell_differs(run, notebook), run.stdout
-
-
-# What the project's own configuration leaves out of the comparison.
-
-
-def project_conftest() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("project_conftest", ROOT / "conftest.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def item(chapter: str, source: str) -> SimpleNamespace:
-    """What the conftest sees of a cell that nbval has collected."""
-    cell = SimpleNamespace(source=source)
-    return SimpleNamespace(path=Path(chapter), cell=cell, options={"check": True}, user_properties=[])
-
-
-@pytest.mark.parametrize("is_stand_in", [True, False])
-def test_only_chapters_that_load_a_stand_in_for_mnist_are_not_compared(monkeypatch, is_stand_in):
-    monkeypatch.setattr(datasets, "load_mnist", lambda: SimpleNamespace(is_stand_in=is_stand_in))
-    digits = [item("digits.ipynb", "import helpers"), item("digits.ipynb", "mnist = datasets.load_mnist()")]
-    other = item("other.ipynb", "print(1)")
-    project_conftest().pytest_collection_modifyitems([*digits, other, SimpleNamespace(path=Path("test_a.py"))])
-    assert [cell.options["check"] for cell in digits] == [not is_stand_in] * 2
-    assert other.options["check"]
-
-
-def test_mnist_is_not_looked_for_where_no_chapter_loads_it(monkeypatch):
-    monkeypatch.setattr(datasets, "load_mnist", lambda: pytest.fail("it was looked for"))
-    other = item("other.ipynb", "print(1)")
-    project_conftest().pytest_collection_modifyitems([other])
-    assert other.options["check"]
-
-
-def test_the_summary_names_the_chapter_that_was_not_compared(tmp_path):
-    for name in ("conftest.py", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
-    # No mirror at all is as good as no network, and does not depend on a proxy.
-    (tmp_path / "no_network.py").write_text("from helpers import datasets\n\ndatasets.MNIST_MIRRORS = ()\n")
-    digits = v4.new_notebook(cells=[code("a", "# load_mnist()\nprint(1)", prints("2\n")), code("b", "b = 1")])
-    other = v4.new_notebook(cells=[code("a", "print(1)", prints("2\n"))])
-    for name, notebook in (("digits", digits), ("other", other)):
-        for count, cell in enumerate(notebook.cells, 1):
-            cell.execution_count = count
-        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
-    # In another process, as `make test` runs the chapters: the note has to come back from there.
-    run = run_pytest(
-        tmp_path,
-        *("--nbval", "-n", "1", "--dist", "loadfile", "-p", "no_network", "digits.ipynb", "other.ipynb"),
-        MNIST_NPZ="",
-        EXAMPLE_WEIGHTING_CACHE=str(tmp_path / "cache"),
-    )
-    assert re.findall("^NOT COMPARED: .* ran", run.stdout, flags=re.MULTILINE) == [
-        "NOT COMPARED: 2 cells of digits.ipynb ran"
-    ], run.stdout
-    assert re.findall("^FAILED (.*)::", run.stdout, flags=re.MULTILINE) == ["other.ipynb"], run.stdout
+def test_one_digit_is_changed_in_each_copy_and_the_original_is_kept():
+    cell = code("last", "show()", prints("no number"), prints("a 0.5 b 7"), prints("99"))
+    texts = [[output.text for output in altered.outputs] for altered in with_other_digits(cell)]
+    assert texts == [["no number", "a 1.5 b 7", "99"], ["no number", "a 0.5 b 7", "09"]]
+    assert [output.text for output in cell.outputs] == ["no number", "a 0.5 b 7", "99"]

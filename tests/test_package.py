@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import helpers
-import helpers.keras  # before any other module can import keras or tensorflow, which it silences
+import helpers.keras
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ["torch", "tensorflow", "keras", "matplotlib", "sklearn"]

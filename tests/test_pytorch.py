@@ -8,13 +8,9 @@ import sys
 from functools import partial
 from itertools import chain
 
+import keras
 import numpy as np
 import pytest
-
-import helpers.keras  # noqa: F401 (before keras, which it silences)
-
-# isort: split
-import keras
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss

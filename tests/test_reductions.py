@@ -7,19 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
-
-import helpers.keras  # before keras and tensorflow, which it silences
-import helpers.pytorch
-import helpers.reductions
-
-# isort: split
-import keras
 import tensorflow as tf
 import torch
 from engines import by_keras, by_numpy, by_torch, keras_gradient, torch_gradient
 
+import helpers.keras
+import helpers.pytorch
+import helpers.reductions
 from helpers.reductions import REDUCTIONS
 from helpers.weights import class_to_sample_weights
 

@@ -9,16 +9,13 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
-
-import helpers.keras  # before keras and tensorflow, which it silences
-
-# isort: split
-import keras
 import torch
 import torch.nn.functional as F
 
+import helpers.keras
 from helpers import semantics
 from helpers.reductions import REDUCTIONS, reduce_losses
 from helpers.semantics import KEYS, SECTIONS, denominator, main, observe, render

@@ -1,4 +1,4 @@
-"""Execute chapters in place: python tools/execute.py book/one.ipynb book/two.ipynb
+"""Execute chapters in place: python -m tools.execute book/one.ipynb book/two.ipynb
 
 `jupyter execute` does the same, but can neither join prints that arrive in pieces, nor leave out the time of each cell,
 nor record what a chapter was executed with.
@@ -17,9 +17,11 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode, v4
 
 from helpers.datasets import load_mnist
+from tools.kernels import the_kernel_died
 
 NO_MNIST = (
     "MNIST was not found, and outputs from the stand-in must not be stored: set MNIST_NPZ, or connect to a network."
@@ -73,6 +75,17 @@ def code_digest(notebook: NotebookNode) -> str:
     return hashlib.sha256(code.encode()).hexdigest()[:16]
 
 
+class Client(NotebookClient):
+    """A client that says how a kernel died, and in which cell."""
+
+    async def async_execute_cell(self, cell: NotebookNode, *arguments, **options) -> NotebookNode:
+        """Execute one cell."""
+        try:
+            return await super().async_execute_cell(cell, *arguments, **options)
+        except DeadKernelError:
+            raise DeadKernelError(f"{the_kernel_died(self.km)} in this cell:\n{cell.source}") from None
+
+
 def execute(path: Path) -> None:
     """Run all cells in a fresh kernel, and record with what. The file is replaced only if no cell failed."""
     notebook = nbformat.read(path, as_version=4)
@@ -82,7 +95,7 @@ def execute(path: Path) -> None:
     # One cell more, for a moment: what the kernel has loaded only the kernel can say.
     notebook.cells.append(v4.new_code_cell(QUESTION))
     start = time.perf_counter()
-    NotebookClient(
+    Client(
         notebook,
         kernel_name="python3",
         timeout=None,
@@ -106,7 +119,10 @@ def main(paths: list[str]) -> None:
     for number, path in enumerate(paths, 1):
         print(f"{number} of {len(paths)}: {path} ... ", end="", flush=True)
         start = time.perf_counter()
-        execute(Path(path))
+        try:
+            execute(Path(path))
+        except DeadKernelError as error:
+            sys.exit(f"{error}")
         print(f"{time.perf_counter() - start:.0f} s", flush=True)
 
 

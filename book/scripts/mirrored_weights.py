@@ -15,10 +15,9 @@ import json
 import numpy as np
 import two_ranks
 
-from helpers import keras as weighted_keras  # before keras and tensorflow, which it silences
+from helpers import keras as weighted_keras
 from helpers.reductions import REDUCTIONS
 
-# isort: split
 import keras
 import tensorflow as tf
 
