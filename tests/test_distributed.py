@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -46,15 +47,39 @@ def launch(*command, limit=100):
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=limit)
 
 
+# A DDP model that outlives its group can hang at the end of the process, in some runs and not in others, once
+# `torch._dynamo` is loaded. So the order itself is looked at, in each rank.
+OBSERVED = """
+import gc, runpy, sys
+import torch._dynamo, torch.distributed
+from torch.nn.parallel import DistributedDataParallel
+
+destroy = torch.distributed.destroy_process_group
+
+def destroy_process_group():
+    alive = sum(type(thing) is DistributedDataParallel for thing in gc.get_objects())
+    print("models that outlive their group:", alive, file=sys.stderr)
+    destroy()
+
+torch.distributed.destroy_process_group = destroy_process_group
+sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 @pytest.fixture(scope="module")
-def runs():
+def runs(tmp_path_factory):
     """All runs of this file. They are started together: some of them only wait."""
     ddp, mirrored = [*TORCHRUN, SCRIPTS / "ddp_weights.py"], [SCRIPTS / "mirrored_weights.py"]
+    observed = tmp_path_factory.mktemp("observed") / "observed.py"
+    observed.write_text(OBSERVED)
     commands = {
         "Keras": mirrored,
         "hang": [*ddp, "--fail", "hang", "--time-limit", WAIT],
+        "linger": [*ddp, "--fail", "linger", "--time-limit", WAIT],
         "die": [*ddp, "--fail", "die", "--time-limit", WAIT],
-        "PyTorch": ddp,
+        "PyTorch": [*TORCHRUN, observed, SCRIPTS / "ddp_weights.py"],
     }
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(commands, pool.map(lambda command: launch(*command), commands.values()), strict=True))
@@ -153,6 +178,18 @@ def test_a_rank_that_dies_or_hangs_is_a_clear_error_in_time(runs, fate, words):
     assert run.returncode != 0
     assert words in run.stderr
     assert run.stdout == ""
+
+
+def test_a_rank_that_hangs_when_all_is_done_says_where_and_ends(runs):
+    # As at the end of a process: no rank waits for it any more, and only its own clock is left.
+    run = runs["linger"]
+    assert run.returncode != 0
+    assert f"Timeout (0:00:{2 * WAIT:.0f}" in run.stderr
+    assert re.search(r'File ".*ddp_weights.py", line \d+ in fail\n.*line \d+ in main', run.stderr)
+
+
+def test_the_model_is_let_go_before_its_group(runs):
+    assert re.findall("models that outlive their group: (\\d+)", runs["PyTorch"].stderr) == ["0", "0"]
 
 
 def test_no_process_is_left_behind(runs):

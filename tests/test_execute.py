@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import v4
 
 SCRIPT = Path(__file__).parents[1] / "tools" / "execute.py"
@@ -52,6 +52,55 @@ def test_a_chapter_that_fails_is_left_as_it_was(execute, tmp_path):
         execute(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_kernel_that_dies_is_said_to_be_dead_with_its_signal_and_its_cell(execute, tmp_path):
+    path = write(tmp_path / "a.ipynb", "print(1)", "import os\nos.kill(os.getpid(), 9)")
+    before = path.read_bytes()
+    with pytest.raises(DeadKernelError, match=r"^the kernel died by signal 9 \(SIGKILL\) in this cell:\nimport os\n"):
+        execute(path)
+    assert path.read_bytes() == before
+
+
+@pytest.fixture
+def main(script, monkeypatch):
+    """The whole command, with chapters that are executed by being written down. Returns what it said at its end."""
+
+    def run(*paths, error=None, mnist_is_missing=False):
+        executed = []
+
+        def execute(path):
+            if error:
+                raise error
+            executed.append(path.name)
+
+        monkeypatch.setitem(script["main"].__globals__, "execute", execute)
+        monkeypatch.setitem(script["main"].__globals__, "mnist_is_missing", lambda: mnist_is_missing)
+        try:
+            script["main"](list(map(str, paths)))
+        except SystemExit as end:
+            return executed, str(end)
+        return executed, ""
+
+    return run
+
+
+def test_the_command_executes_one_chapter_after_the_other(main, tmp_path, capsys):
+    assert main(write(tmp_path / "a.ipynb", "1"), write(tmp_path / "b.ipynb", "2")) == (["a.ipynb", "b.ipynb"], "")
+    assert re.fullmatch(r"1 of 2: .*a.ipynb ... 0 s\n2 of 2: .*b.ipynb ... 0 s\n", capsys.readouterr().out)
+
+
+def test_without_mnist_only_the_chapters_that_load_it_are_left(main, tmp_path):
+    digits, other = write(tmp_path / "a.ipynb", "datasets.load_mnist()"), write(tmp_path / "b.ipynb", "2")
+    executed, end = main(digits, other, mnist_is_missing=True)
+    assert executed == ["b.ipynb"]
+    assert end.startswith("MNIST was not found") and end.endswith(f"Left as they were: {digits}.")
+    assert main(digits, other) == (["a.ipynb", "b.ipynb"], "")
+
+
+def test_the_command_ends_with_a_dead_kernel_and_no_traceback(main, tmp_path):
+    path = write(tmp_path / "a.ipynb", "1")
+    assert main(path, error=DeadKernelError("the kernel died by ...")) == ([], "the kernel died by ...")
 
 
 def test_a_chapter_runs_in_its_own_folder(execute, tmp_path):

@@ -52,7 +52,8 @@ def fail(how: str | None) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fail", choices=["die", "hang"], help="what rank 1 does after the first case")
+    what = "what rank 1 does after the first case; to linger is to hang when all is done"
+    parser.add_argument("--fail", choices=["die", "hang", "linger"], help=what)
     parser.add_argument("--time-limit", type=float, default=30, help="seconds that a rank waits for the other")
     arguments = parser.parse_args()
 
@@ -69,7 +70,7 @@ def main() -> None:
     model = DistributedDataParallel(linear)
     found = {}
     for number, (name, (weights, ranks)) in enumerate(two_ranks.cases().items()):
-        if number == 1:
+        if number == 1 and arguments.fail != "linger":
             fail(arguments.fail)
         # This barrier names the rank that did not come. It exists for gloo alone.
         dist.monitored_barrier(timeout=limit, wait_all_ranks=True)
@@ -82,6 +83,8 @@ def main() -> None:
             found[name][form] = two_ranks.errors(gradients, weights)
     if dist.get_rank() == 0:
         print(json.dumps({"framework": "PyTorch", "ranks": dist.get_world_size(), "errors": found}))
+    if arguments.fail == "linger":
+        fail(arguments.fail)
     # First the model, then the group: a DDP model that outlives its group can hang at the process' end. It joins gloo's
     # thread while it holds Python's lock, and that thread may wait for the lock (torch 2.13.0, `torch._dynamo` loaded).
     del model

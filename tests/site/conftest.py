@@ -53,15 +53,6 @@ class Record:
     """Exceptions that no script caught."""
 
 
-@dataclass(frozen=True)
-class Build:
-    """How the website was built."""
-
-    html: Path
-    seconds: float
-    """Of one processor, because the clock of a busy machine says nothing. An idle one needs about as long."""
-
-
 # Of the scope of a file, so that all tests of one page run one after the other.
 @pytest.fixture(scope="module", params=PAGES)
 def path(request) -> str:
@@ -82,29 +73,20 @@ def chapter(request) -> str:
 
 
 @pytest.fixture(scope="session")
-def build(tmp_path_factory) -> Build:
-    """Build the website from the working tree, once for all workers of this run."""
+def site(tmp_path_factory) -> Path:
+    """The folder of the website, built from the working tree, once for all workers of this run."""
     base = tmp_path_factory.getbasetemp().resolve()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     output, report = shared / "site", shared / "site.json"
     command = [Path(sysconfig.get_path("scripts")) / "jupyter-book", "build", ROOT, "-W", "-n", "--keep-going"]
     with FileLock(shared / "site.lock", timeout=300):
         if not report.exists():
-            before = os.times()
             done = subprocess.run([*command, "--quiet", "--path-output", output], capture_output=True, text=True)
-            after = os.times()
-            seconds = sum(after[2:4]) - sum(before[2:4])
-            report.write_text(json.dumps({"code": done.returncode, "seconds": seconds, "warnings": done.stderr}))
+            report.write_text(json.dumps({"code": done.returncode, "warnings": done.stderr}))
     result = json.loads(report.read_text())
     if result["code"]:
         pytest.fail(f"the site does not build:\n{result['warnings']}", pytrace=False)
-    return Build(output / "_build" / "html", result["seconds"])
-
-
-@pytest.fixture(scope="session")
-def site(build) -> Path:
-    """The folder of the built website."""
-    return build.html
+    return output / "_build" / "html"
 
 
 # One browser per file, not per run: while Playwright runs, its event loop is in the way of the chapters' kernels.
