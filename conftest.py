@@ -75,7 +75,7 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def _mnist_is_stand_in() -> bool:
-    from helpers.datasets import load_mnist
+    from helpers.mnist import load_mnist
 
     with warnings.catch_warnings():
         # The summary says it, once and at the end.

@@ -20,7 +20,7 @@ import pytest
 from nbformat import NotebookNode, v4
 from nbval.kernel import RunningKernel
 
-from helpers import datasets
+from helpers import mnist
 
 ROOT = Path(__file__).parents[1]
 
@@ -77,7 +77,7 @@ def output(tmp_path_factory) -> str:
     files = [write(folder, name, cells) for name, cells in NOTEBOOKS.items()]
     (folder / "test_skipped.py").write_text(SKIPPED)
     # No mirror at all is as good as no network, and does not depend on a proxy.
-    (folder / "no_network.py").write_text("from helpers import datasets\n\ndatasets.MNIST_MIRRORS = ()\n")
+    (folder / "no_network.py").write_text("from helpers import mnist\n\nmnist.MNIST_MIRRORS = ()\n")
     options = ["-n", "1", "--dist", "loadfile", "-p", "no_network"]
     cache = str(folder / "cache")
     no_data = {"MNIST_NPZ": "", "EXAMPLE_WEIGHTING_CACHE": cache, "CUDA_VISIBLE_DEVICES": "0", "GPU": ""}
@@ -149,7 +149,7 @@ def item(chapter: str, source: str) -> SimpleNamespace:
 
 @pytest.mark.parametrize("is_stand_in", [True, False])
 def test_only_chapters_that_load_a_stand_in_for_mnist_are_not_compared(monkeypatch, project_conftest, is_stand_in):
-    monkeypatch.setattr(datasets, "load_mnist", lambda: SimpleNamespace(is_stand_in=is_stand_in))
+    monkeypatch.setattr(mnist, "load_mnist", lambda: SimpleNamespace(is_stand_in=is_stand_in))
     digits = [item("digits.ipynb", "import helpers"), item("digits.ipynb", "mnist = datasets.load_mnist()")]
     other = item("other.ipynb", "print(1)")
     project_conftest().pytest_collection_modifyitems([*digits, other, SimpleNamespace(path=Path("test_a.py"))])
@@ -158,7 +158,7 @@ def test_only_chapters_that_load_a_stand_in_for_mnist_are_not_compared(monkeypat
 
 
 def test_mnist_is_not_looked_for_where_no_chapter_loads_it(monkeypatch, project_conftest):
-    monkeypatch.setattr(datasets, "load_mnist", lambda: pytest.fail("it was looked for"))
+    monkeypatch.setattr(mnist, "load_mnist", lambda: pytest.fail("it was looked for"))
     other = item("other.ipynb", "print(1)")
     project_conftest().pytest_collection_modifyitems([other])
     assert other.options["check"]

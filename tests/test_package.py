@@ -56,6 +56,7 @@ def test_importing_the_package_is_quick_and_loads_no_framework():
         ("reductions", HEAVY),
         ("findings", HEAVY),
         ("datasets", HEAVY),
+        ("mnist", HEAVY),
         ("semantics", HEAVY),
         ("interactive", HEAVY),
         ("plots", ["torch", "tensorflow", "keras", "sklearn"]),

@@ -21,7 +21,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode, v4
 
-from helpers.datasets import load_mnist
+from helpers.mnist import load_mnist
 from tools.kernels import the_kernel_died
 
 NO_MNIST = (
