@@ -22,7 +22,8 @@ from helpers import plots
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "book" / "api.md"
-MODULES = [importlib.import_module(f"helpers.{found.name}") for found in pkgutil.iter_modules(helpers.__path__)]
+NAMES = [found.name for found in pkgutil.iter_modules(helpers.__path__) if not found.name.startswith("_")]
+MODULES = [importlib.import_module(f"helpers.{name}") for name in NAMES]
 LISTED = re.compile(r"\{py:\w+\}`~(helpers\.[\w.]+)`")
 SETTINGS = ("autodoc_", "napoleon_", "nitpick_", "default_role", "add_module_names", "html_domain_indices")
 SECTION = re.compile(r"^(?:Args|Attributes):\n((?:    .*\n|\n)+)", re.MULTILINE)

@@ -18,7 +18,7 @@ import helpers.keras
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ["torch", "tensorflow", "keras", "matplotlib", "sklearn"]
-MODULES = [module.name for module in pkgutil.iter_modules(helpers.__path__)]
+MODULES = [module.name for module in pkgutil.iter_modules(helpers.__path__) if not module.name.startswith("_")]
 
 # The clock starts inside the process: how long Python itself takes to start is not the package's doing.
 IMPORT = """
