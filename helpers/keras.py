@@ -6,7 +6,7 @@ from typing import Any
 
 from helpers._start import quiet
 from helpers.reductions import check_denominator, check_reduction, fitting_shape
-from helpers.weights import check_weight_values
+from helpers.weights import check_exact_weight_values, check_weight_values
 
 with quiet():
     import keras
@@ -59,17 +59,23 @@ def reduce_losses(
         known = 1.0 if _is_traced(denominator) else float(denominator)
         check_denominator(known, tuple(losses.shape), tuple(weights.shape))
     shape = fitting_shape(tuple(losses.shape), tuple(weights.shape))
-    if not _is_traced(weights):
-        check_weight_values(ops.convert_to_numpy(weights))
-    weights = ops.cast(weights, losses.dtype)
+    wide = keras.backend.result_type(losses.dtype, "float32")
+    _check_values(weights, wide)
+    # Half precision holds no sum of many losses, and no large number of them: add up and divide in float32.
+    elements, weights = ops.cast(losses, wide), ops.cast(weights, wide)
     if shape != tuple(weights.shape):
         weights = ops.reshape(weights, shape)
     weights = ops.broadcast_to(weights, ops.shape(losses))
-    # 0 * NaN is NaN: the loss is masked before the product.
-    total = ops.sum(ops.where(weights == 0, ops.zeros_like(losses), losses) * weights)
-    denominator = _denominator(weights, reduction) if denominator is None else ops.cast(denominator, losses.dtype)
+    if reduction == "weighted_mean" and denominator is None:
+        weights = _at_a_safe_scale(weights)
+    # 0 * NaN is NaN: such a loss is masked before the product. Others are not: the gradient with respect to a weight
+    # of 0 is its loss.
+    hidden = ops.logical_and(weights == 0, ops.logical_not(ops.isfinite(elements)))
+    total = ops.sum(ops.where(hidden, ops.zeros_like(elements), elements) * weights)
+    denominator = _denominator(weights, reduction) if denominator is None else ops.cast(denominator, wide)
     # No weight at all: the total is 0, and 0 / 1 is 0.
-    return total / ops.where(denominator == 0, ops.ones_like(denominator), denominator)
+    mean = total / ops.where(denominator == 0, ops.ones_like(denominator), denominator)
+    return ops.cast(mean, losses.dtype)
 
 
 def step_denominator(weights: Tensor | list[Tensor], reduction: str = "mean") -> Tensor:
@@ -103,8 +109,7 @@ def step_denominator(weights: Tensor | list[Tensor], reduction: str = "mean") ->
     if not batches:
         raise ValueError("weights must hold at least one micro-batch. A replica without rows gives an empty tensor.")
     for batch in batches:
-        if not _is_traced(batch):
-            check_weight_values(ops.convert_to_numpy(batch))
+        _check_values(batch, keras.config.floatx())
     batches = [ops.cast(batch, keras.config.floatx()) for batch in batches]
     if reduction == "sum":
         return ops.ones((), dtype=keras.config.floatx())
@@ -124,6 +129,23 @@ def _denominator(weights: Tensor, reduction: str) -> Tensor:
         "weighted_mean": lambda: ops.sum(weights),
         "nonzero_mean": lambda: ops.sum(ops.cast(weights != 0, weights.dtype)),
     }[reduction]()
+
+
+def _check_values(weights: Tensor, dtype: str) -> None:
+    """Refuse weights that none may be, and those that `dtype` cannot hold, where there are values to look at."""
+    if _is_traced(weights):
+        return
+    if keras.backend.standardize_dtype(weights.dtype) == "bfloat16":  # which NumPy does not know as a number
+        weights = ops.cast(weights, "float32")
+    check = check_exact_weight_values if dtype == "float64" else check_weight_values
+    check(ops.convert_to_numpy(weights))
+
+
+def _at_a_safe_scale(weights: Tensor) -> Tensor:
+    """Tiny weights times 1e30, huge ones times 1e-30: a weighted mean stays the same, and its sums stay finite."""
+    largest = ops.stop_gradient(ops.max(weights, initial=0))
+    tiny, huge = ops.logical_and(largest > 0, largest < 1e-30), largest > 1e30
+    return weights * ops.cast(ops.where(tiny, 1e30, ops.where(huge, 1e-30, 1.0)), weights.dtype)
 
 
 def _is_traced(tensor: Tensor) -> bool:

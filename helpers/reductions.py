@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from helpers.weights import check_weight_values
+from helpers.weights import check_exact_weight_values
 
 __all__ = ["REDUCTIONS", "check_denominator", "check_reduction", "fitting_shape", "reduce_losses"]
 
@@ -45,8 +45,7 @@ def reduce_losses(losses: ArrayLike, weights: ArrayLike | None = None, reduction
     losses = np.asarray(losses, dtype=np.float64)
     if weights is None:
         weights = np.ones(losses.shape[:1])
-    check_weight_values(weights)
-    weights = np.asarray(weights, dtype=np.float64)
+    weights = check_exact_weight_values(weights).astype(np.float64)
     weights = np.broadcast_to(weights.reshape(fitting_shape(losses.shape, weights.shape)), losses.shape)
     # 0 * NaN is NaN: the loss is masked before the product.
     total = (np.where(weights == 0, 0.0, losses) * weights).sum()

@@ -6,14 +6,16 @@ shape (n,). Every function here returns one of these two, and refuses what canno
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from numbers import Number
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from helpers._labels import check_keys, classes_and_positions, count, one_class_per_row
+
 __all__ = [
     "balanced_class_weights",
+    "check_exact_weight_values",
     "check_sample_weights",
     "check_weight_values",
     "class_to_sample_weights",
@@ -40,7 +42,7 @@ def balanced_class_weights(labels: ArrayLike) -> dict[Hashable, float]:
     Source: G. King and L. Zeng, "Logistic Regression in Rare Events Data", 2001; the same rule as
     `class_weight="balanced"` in scikit-learn.
     """
-    classes, counts = _count(labels)
+    classes, counts = count(labels)
     return dict(zip(classes, (counts.sum() / (len(counts) * counts)).tolist(), strict=True))
 
 
@@ -54,11 +56,16 @@ def share_class_weights(labels: ArrayLike) -> dict[Hashable, float]:
         labels: one class per row, shape (n,) or (n, 1).
 
     Raises:
-        ValueError: no rows, or more than one column (one-hot labels).
+        ValueError: no rows, one class only (its weight would be 0), or more than one column (one-hot labels).
 
     Source: document 002 of this book, "How do the loss weights work in TensorFlow?".
     """
-    classes, counts = _count(labels)
+    classes, counts = count(labels)
+    if len(classes) == 1:
+        raise ValueError(
+            f"all rows have the label {classes[0]!r}: as the only class it would get the weight 0. Give labels of two "
+            "classes or more."
+        )
     return dict(zip(classes, (1 - counts / counts.sum()).tolist(), strict=True))
 
 
@@ -78,7 +85,7 @@ def effective_number_class_weights(labels: ArrayLike, beta: float) -> dict[Hasha
     """
     if not 0 <= beta < 1:
         raise ValueError(f"beta must lie in [0, 1), got {beta}. For weights 1 / n_c use balanced_class_weights.")
-    classes, counts = _count(labels)
+    classes, counts = count(labels)
     # 1 - beta ** n_c without cancellation when beta is close to 1.
     effective = -np.expm1(counts * np.log(beta)) / (1 - beta) if beta else np.ones(len(counts))
     raw = 1 / effective
@@ -102,7 +109,7 @@ def class_to_sample_weights(
         ValueError: class weights that are not a dictionary, a label without a weight (names the first such row), keys
             of another type than the labels, a negative, NaN or infinite weight, or labels with more than one column.
     """
-    labels = _one_class_per_row(labels)
+    labels = one_class_per_row(labels)
     if not isinstance(class_weights, Mapping):
         raise ValueError(
             f"class_weights must be a dictionary {{class: weight}}, got {type(class_weights).__name__}. "
@@ -110,12 +117,14 @@ def class_to_sample_weights(
         )
     if not class_weights:
         raise ValueError("class_weights is empty. Give a weight for each class, as in {0: 1.0, 1: 5.0}.")
-    _check_keys(class_weights, labels)
+    check_keys(class_weights, labels)
     for label, weight in class_weights.items():
+        if np.ndim(weight):
+            raise ValueError(f"the weight of class {label!r} must be one number, got shape {np.shape(weight)}.")
         check_weight_values(weight, f"weight of class {label!r}")
     if default is not None:
         check_weight_values(default, "default weight")
-    classes, positions = _classes_and_positions(labels)
+    classes, positions = classes_and_positions(labels)
     # NaN marks a class without a weight; no checked weight is NaN.
     missing = np.nan if default is None else default
     looked_up = np.array([class_weights.get(c, missing) for c in classes], dtype=np.float32)[positions]
@@ -218,22 +227,49 @@ def check_weight_values(weights: ArrayLike, name: str = "weight") -> np.ndarray:
         name: what the error calls them.
 
     Raises:
+        ValueError: something that is not a number, a negative, NaN or infinite weight, or one that float32 holds as 0
+            or as infinity (names the first bad row).
+    """
+    exact = check_exact_weight_values(weights, name)
+    with np.errstate(over="ignore", under="ignore"):
+        weights = exact.astype(np.float32)
+    _refuse(
+        exact,
+        ~np.isfinite(weights) | ((weights == 0) & (exact != 0)),
+        f"a {name} must be one that float32 can hold, 1e-45 to 3e38",
+        "Divide all weights by their largest: a weighted mean stays the same.",
+    )
+    return weights
+
+
+def check_exact_weight_values(weights: ArrayLike, name: str = "weight") -> np.ndarray:
+    """Return the weights as they are, of unchanged shape and type; refuse values that no weight may have.
+
+    Args:
+        weights: one weight, or an array of them.
+        name: what the error calls them.
+
+    Raises:
         ValueError: something that is not a number, or a negative, NaN or infinite weight (names the first bad row).
     """
-    given = np.asarray(weights)
-    if given.dtype.kind not in "buif":
-        raise ValueError(f"a {name} must be a real number, got an array of {given.dtype}.")
-    with np.errstate(over="ignore"):
-        weights = given.astype(np.float32)
-    bad = ~np.isfinite(weights) | (weights < 0)
+    weights = np.asarray(weights)
+    if weights.dtype.kind not in "buif":
+        raise ValueError(f"a {name} must be a real number, got an array of {weights.dtype}.")
+    _refuse(
+        weights,
+        ~np.isfinite(weights) | (weights < 0),
+        f"a {name} must be finite and not negative",
+        "To leave a row out, give it the weight 0.",
+    )
+    return weights
+
+
+def _refuse(weights: np.ndarray, bad: np.ndarray, rule: str, to_do: str) -> None:
+    """Name the first bad weight, if there is one."""
     if bad.any():
         where = np.unravel_index(int(bad.argmax()), bad.shape)
         found = f"row {', '.join(map(str, where))} has" if where else "got"
-        raise ValueError(
-            f"a {name} must be finite and not negative: {found} {given[where]}. "
-            "To leave a row out, give it the weight 0."
-        )
-    return weights
+        raise ValueError(f"{rule}: {found} {weights[where]}. {to_do}")
 
 
 def effective_sample_size(weights: ArrayLike) -> float:
@@ -247,57 +283,14 @@ def effective_sample_size(weights: ArrayLike) -> float:
 
     Source: L. Kish, "Survey Sampling", 1965.
     """
-    weights = check_sample_weights(weights, len(np.atleast_1d(weights))).astype(np.float64)
-    squares = (weights**2).sum()
-    return float(weights.sum() ** 2 / squares) if squares else 0.0
-
-
-def _count(labels: ArrayLike) -> tuple[list[Hashable], np.ndarray]:
-    """Classes as plain Python values, and how many rows each has."""
-    labels = _one_class_per_row(labels)
-    if not len(labels):
-        raise ValueError("labels is empty: class weights need at least one row.")
-    classes, counts = np.unique(labels, return_counts=True)
-    return classes.tolist(), counts
-
-
-def _one_class_per_row(labels: ArrayLike) -> np.ndarray:
-    labels = np.asarray(labels)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim != 1:
-        raise ValueError(
-            f"labels must hold one class per row, shape (n,), got shape {labels.shape}. "
-            "For one-hot rows pass labels.argmax(axis=1). For sequences, or several labels per row, make one weight "
-            "per loss: class_to_sample_weights(labels.ravel(), ...).reshape(labels.shape)."
-        )
-    if labels.dtype.kind == "f" and np.isnan(labels).any():
-        raise ValueError(f"labels must not be NaN: row {int(np.isnan(labels).argmax())} is.")
-    return labels
-
-
-def _classes_and_positions(labels: np.ndarray) -> tuple[list[Hashable], np.ndarray]:
-    """Distinct classes, and for every row the place of its class in that list."""
-    if labels.dtype.kind in "iu" and len(labels):
-        low, high = int(labels.min()), int(labels.max())
-        # Class numbers usually lie close together: then a row's place is a subtraction, not a search.
-        if high - low < 10_000:
-            if low < 0:
-                # A narrow type cannot hold the differences: in int8, 100 - (-100) is -56.
-                labels = labels.astype(np.int64)
-            return list(range(low, high + 1)), labels - low if low else labels
-    classes, positions = np.unique(labels, return_inverse=True)
-    return classes.tolist(), positions
-
-
-def _check_keys(keys: Iterable[Hashable], labels: np.ndarray) -> None:
-    """Refuse {"0": 2.0} for integer labels, and {0: 2.0} for strings: such a key would never match."""
-    wanted, said = (str, "strings") if labels.dtype.kind in "UO" else (Number | np.generic, "numbers")
-    for key in keys:
-        if not isinstance(key, wanted) or (wanted is not str and isinstance(key, str)):
-            raise ValueError(
-                f"the labels are {said}, but class_weights has the key {key!r}. Use keys of the labels' type."
-            )
+    weights = np.atleast_1d(check_exact_weight_values(weights)).astype(np.float64)
+    if weights.ndim != 1 and weights.shape[1:] != (1,):
+        raise ValueError(f"expected one weight per row, shape ({len(weights)},), got shape {weights.shape}.")
+    largest = weights.max(initial=0.0)
+    if not largest:
+        return 0.0
+    weights = weights / largest  # so that no square overflows, and not all of them vanish
+    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
 def _finite_vector(values: ArrayLike, name: str) -> np.ndarray:

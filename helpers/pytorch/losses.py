@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, distributed
 
 from helpers.reductions import check_denominator, check_reduction, fitting_shape
-from helpers.weights import check_weight_values
+from helpers.weights import check_exact_weight_values, check_weight_values
 
 
 def reduce_losses(
@@ -45,7 +45,7 @@ def reduce_losses(
         losses = losses.to(torch.get_default_dtype())
     if weights is not None:
         weights = torch.as_tensor(weights, device=losses.device)
-        check_weight_values(weights.detach().cpu().numpy())
+        _check_values(weights, torch.promote_types(losses.dtype, torch.float32))
     return reduce_checked(losses, weights, reduction, denominator)
 
 
@@ -87,7 +87,7 @@ def step_denominator(
     if not batches:
         raise ValueError("weights must hold at least one micro-batch. A rank without rows gives an empty tensor.")
     for batch in batches:
-        check_weight_values(batch.detach().cpu().numpy())
+        _check_values(batch, torch.float64)  # in which they are added up
     ranks = distributed.get_world_size(group) if distributed.is_available() and distributed.is_initialized() else 1
     if reduction == "sum":
         return 1 / ranks
@@ -105,24 +105,45 @@ def step_denominator(
     return total.item() / ranks
 
 
+def _check_values(weights: Tensor, dtype: torch.dtype) -> None:
+    """Refuse weights that none may be, and those that `dtype` cannot hold.
+
+    While torch traces or transforms a function (`torch.compile`, `torch.func`) there are no values to look at.
+    """
+    if torch.compiler.is_compiling() or torch._C._functorch.maybe_get_level(weights) != -1:
+        return
+    weights = weights.detach()
+    if weights.dtype == torch.bfloat16:  # which NumPy does not have
+        weights = weights.float()
+    check = check_exact_weight_values if dtype == torch.float64 else check_weight_values
+    check(weights.cpu().numpy())
+
+
 def reduce_checked(losses: Tensor, weights: Tensor | None, reduction: str, denominator: float | None = None) -> Tensor:
     """`reduce_losses` for weights that were checked before."""
+    # Half precision holds no sum of many losses, and no large number of them: add up and divide in float32.
+    wide = torch.promote_types(losses.dtype, torch.float32)
+    elements = losses.to(wide)
     if weights is None:
         fitting_shape(losses.shape, losses.shape)
-        total, weights = losses.sum(), losses
-        # Weights of 1: every mean divides by the number of losses.
-        reduction = "sum" if reduction == "sum" else "mean"
+        weights = elements.new_ones(()).expand_as(elements)
+        total = elements.sum()
     else:
-        weights = weights.to(losses.dtype).reshape(fitting_shape(tuple(losses.shape), tuple(weights.shape)))
-        weights = weights.expand_as(losses)
-        # 0 * NaN is NaN: the loss is masked before the product.
-        total = (losses.masked_fill(weights == 0, 0.0) * weights).sum()
+        weights = weights.to(wide).reshape(fitting_shape(tuple(losses.shape), tuple(weights.shape))).expand_as(losses)
+        if reduction == "weighted_mean" and denominator is None:
+            weights = _at_a_safe_scale(weights)
+        # 0 * NaN is NaN: such a loss is masked before the product. Others are not: the gradient with respect to a
+        # weight of 0 is its loss.
+        hidden = (weights == 0) & ~elements.isfinite()
+        total = (elements.masked_fill(hidden, 0.0) * weights).sum()
     if denominator is None:
         denominator = _denominator(weights, reduction)
     # No weight at all: the total is 0, and 0 / 1 is 0.
     if isinstance(denominator, Tensor):
-        return total / torch.where(denominator == 0, 1, denominator)
-    return total / (denominator or 1)
+        mean = total / torch.where(denominator == 0, 1, denominator)
+    else:
+        mean = total / (denominator or 1)
+    return mean.to(losses.dtype)
 
 
 def _denominator(weights: Tensor, reduction: str) -> Tensor | int:
@@ -132,3 +153,12 @@ def _denominator(weights: Tensor, reduction: str) -> Tensor | int:
     if reduction == "mean":
         return weights.numel()
     return weights.sum() if reduction == "weighted_mean" else weights.count_nonzero()
+
+
+def _at_a_safe_scale(weights: Tensor) -> Tensor:
+    """Tiny weights times 1e30, huge ones times 1e-30: a weighted mean stays the same, and its sums stay finite."""
+    if not weights.numel():
+        return weights
+    largest = weights.detach().max()
+    tiny, huge = (largest > 0) & (largest < 1e-30), largest > 1e30
+    return weights * torch.where(tiny, 1e30, torch.where(huge, 1e-30, 1.0)).to(weights.dtype)

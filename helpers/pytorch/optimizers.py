@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -28,12 +28,27 @@ class KerasRMSprop(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "rho": rho, "eps": eps})
 
     @torch.no_grad()
-    def step(self) -> None:
-        """Change the parameters by one step."""
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Change the parameters by one step.
+
+        Args:
+            closure: computes the loss and its gradients once more, and returns the loss.
+
+        Returns:
+            What the closure returned.
+        """
+        value = None
+        if closure is not None:
+            with torch.enable_grad():
+                value = closure()
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is None:
                     continue
-                v = self.state[p].setdefault("v", torch.zeros_like(p))
+                state = self.state[p]
+                if "v" not in state:
+                    state["v"] = torch.zeros_like(p)
+                v = state["v"]
                 v.mul_(group["rho"]).addcmul_(p.grad, p.grad, value=1 - group["rho"])
                 p.addcdiv_(p.grad, (v + group["eps"]).sqrt_(), value=-group["lr"])
+        return value

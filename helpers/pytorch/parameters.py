@@ -39,11 +39,12 @@ def set_weights(model: nn.Module, weights: Sequence[np.ndarray]) -> None:
         raise ValueError(f"the model needs arrays of the shapes {shapes} (Keras layout), got {given}.")
     with torch.no_grad():
         for parameter, values in zip(model.parameters(), weights, strict=True):
-            values = to_tensor(np.asarray(values))
+            values = torch.tensor(np.asarray(values))
             parameter.copy_(values.T if parameter.ndim == 2 else values)
 
 
 def to_tensor(values: Tensor | np.ndarray) -> Tensor:
+    """A tensor as it is; an array as a tensor, float64 as float32, as in Keras."""
     if isinstance(values, np.ndarray):
         if values.dtype == np.float64:
             values = values.astype(np.float32)
@@ -54,4 +55,5 @@ def to_tensor(values: Tensor | np.ndarray) -> Tensor:
 
 
 def to_numpy(values: Tensor | np.ndarray) -> np.ndarray:
+    """A tensor, from whatever device and graph, or an array, as an array."""
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)

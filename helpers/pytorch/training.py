@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from helpers.pytorch.losses import reduce_checked
 from helpers.pytorch.parameters import to_numpy, to_tensor
 from helpers.reductions import check_reduction
-from helpers.weights import check_sample_weights, check_weight_values, class_to_sample_weights
+from helpers.weights import check_exact_weight_values, check_weight_values, class_to_sample_weights
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -98,20 +98,22 @@ def fit(
 
     check_reduction(reduction)
     _check_fit_arguments(epochs, batch_size, validation_data, patience, restore_best_weights)
-    device = next(model.parameters()).device
+    device, dtype = _place(model)
     if class_weight is not None:
         if sample_weight is not None:
             raise ValueError("give class_weight or sample_weight, not both. To combine them, multiply the row weights.")
         sample_weight = class_to_sample_weights(to_numpy(y), class_weight)
-    train = _to_device(x, y, sample_weight, device)
-    validation = _to_device(*validation_data, *[None] * (3 - len(validation_data)), device) if validation_data else None
+    train = _to_device(x, y, sample_weight, device, dtype)
+    validation = None
+    if validation_data is not None:
+        validation = _to_device(*validation_data, *[None] * (3 - len(validation_data)), device, dtype)
 
-    optimiser = optimizer(model.parameters())
+    stepper = optimizer(model.parameters())
     history, best, best_state, wait = History(), None, None, 0
     with _mode_kept(model), _seeded(seed, device):
         for epoch in tqdm(range(epochs), disable=None if verbose else True, leave=False, unit="epoch"):
             model.train()
-            history.history["loss"].append(_train_epoch(model, train, loss, reduction, optimiser, batch_size, shuffle))
+            history.history["loss"].append(_train_epoch(model, train, loss, reduction, stepper, batch_size, shuffle))
             history.epoch.append(epoch)
             if validation is None:
                 continue
@@ -143,11 +145,17 @@ def predict(model: nn.Module, x: Tensor | np.ndarray, batch_size: int = 1024) ->
     Returns:
         Array (n, ...).
     """
-    device = next(model.parameters()).device
+    device, _ = _place(model)
     with _mode_kept(model), torch.inference_mode():
         model.eval()
         outputs = [model(rows.to(device)).cpu() for rows in to_tensor(x).split(batch_size)]
     return torch.cat(outputs).numpy()
+
+
+def _place(model: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """Where a model computes, and in which type: that of its first parameter; without any, torch's defaults."""
+    first = next(model.parameters(), torch.empty(0))
+    return first.device, first.dtype
 
 
 @contextlib.contextmanager
@@ -191,14 +199,14 @@ def _batch_loss(model: nn.Module, batch: Sequence[Tensor | None], loss: Loss, re
     return reduce_checked(losses, weights, reduction)
 
 
-def _train_epoch(model, data, loss, reduction, optimiser, batch_size, shuffle) -> float:
+def _train_epoch(model, data, loss, reduction, stepper, batch_size, shuffle) -> float:
     total = torch.zeros((), device=data[0].device)
     for rows in _batches(len(data[0]), batch_size, shuffle, data[0].device):
         batch = [_take(part, rows) for part in data]
         value = _batch_loss(model, batch, loss, reduction)
-        optimiser.zero_grad()
+        stepper.zero_grad()
         value.backward()
-        optimiser.step()
+        stepper.step()
         # Stays on the device: reading the number in each step would cost time.
         total.add_(value.detach(), alpha=len(batch[0]))
     return total.item() / len(data[0])
@@ -225,15 +233,15 @@ def _take(part: Tensor | None, rows: Tensor | slice) -> Tensor | None:
     return part if part is None else part[rows] if isinstance(rows, slice) else part.index_select(0, rows)
 
 
-def _to_device(x, y, weights, device) -> tuple[Tensor, Tensor, Tensor | None]:
+def _to_device(x, y, weights, device, dtype) -> tuple[Tensor, Tensor, Tensor | None]:
     x, y = to_tensor(x).to(device), to_tensor(y).to(device)
     if len(x) != len(y) or not len(x):
         raise ValueError(f"x and y must have the same number of rows, at least one; got {len(x)} and {len(y)}.")
     if weights is not None:
-        weights = to_numpy(weights)
-        one_per_row = weights.ndim < 2 or weights.shape[1:] == (1,)
-        weights = check_sample_weights(weights, len(x)) if one_per_row else check_weight_values(weights)
-        if len(weights) != len(x):
+        # A model in float64 keeps weights in float64. All others compute in float32, which must be able to hold them.
+        check = check_exact_weight_values if dtype == torch.float64 else check_weight_values
+        weights = check(to_numpy(weights))
+        if not weights.ndim or len(weights) != len(x):
             raise ValueError(f"sample_weight must have {len(x)} rows, as x has; got shape {weights.shape}.")
         weights = torch.as_tensor(weights).to(device)
     return x, y, weights
