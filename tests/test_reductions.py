@@ -443,3 +443,130 @@ def test_the_keras_version_works_on_keras_torch_backend_too():
         [sys.executable, "-c", TORCH_BACKEND], env=environment, capture_output=True, text=True, timeout=120
     )
     assert process.stdout == "all as expected\n", process.stderr
+
+
+# The gradient with respect to the weights, which some people learn.
+
+
+def torch_weight_gradient(losses, weights, reduction):
+    weights = torch.tensor(weights, requires_grad=True)
+    helpers.pytorch.reduce_losses(torch.as_tensor(losses), weights, reduction).backward()
+    return weights.grad.numpy()
+
+
+def keras_weight_gradient(losses, weights, reduction):
+    weights = tf.Variable(weights)
+    with tf.GradientTape() as tape:
+        value = helpers.keras.reduce_losses(losses, weights, reduction)
+    return tape.gradient(value, weights).numpy()
+
+
+WEIGHT_GRADIENTS = {"torch": torch_weight_gradient, "keras": keras_weight_gradient}
+
+
+@pytest.mark.parametrize("gradient", WEIGHT_GRADIENTS.values(), ids=WEIGHT_GRADIENTS)
+@every_reduction
+def test_the_gradient_of_a_weight_is_its_share_of_the_losses_also_at_0(gradient, reduction):
+    expected = {
+        "sum": L,
+        "mean": L / 3,
+        "weighted_mean": (L - LW_VALUES["weighted_mean"]) / 4,
+        "nonzero_mean": L / 2,
+    }[reduction]
+    np.testing.assert_allclose(gradient(L, W, reduction), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("gradient", WEIGHT_GRADIENTS.values(), ids=WEIGHT_GRADIENTS)
+def test_the_gradient_of_a_weight_of_0_is_0_where_its_loss_is_not_a_number(gradient):
+    assert gradient(np.array([1.0, np.nan, np.inf]), np.array([1.0, 0.0, 0.0]), "sum").tolist() == [1, 0, 0]
+
+
+# Half precision.
+
+HALVES = ("float16", "bfloat16")
+N_HALF = 256 * 256  # above the largest float16, and above the whole numbers of bfloat16
+
+
+def torch_half(losses, weights, reduction, dtype):
+    dtype = getattr(torch, dtype)
+    value = helpers.pytorch.reduce_losses(torch.tensor(losses).to(dtype), torch.tensor(weights).to(dtype), reduction)
+    assert value.dtype == dtype
+    return value.item()
+
+
+def keras_half(losses, weights, reduction, dtype):
+    losses, weights = (keras.ops.cast(values, dtype) for values in (losses, weights))
+    value = helpers.keras.reduce_losses(losses, weights, reduction)
+    assert keras.backend.standardize_dtype(value.dtype) == dtype
+    return float(keras.ops.cast(value, "float32"))
+
+
+@pytest.mark.parametrize("reduce", [torch_half, keras_half], ids=["torch", "keras"])
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("reduction", ["mean", "weighted_mean", "nonzero_mean"])
+def test_a_mean_of_many_halves_is_a_mean(reduce, dtype, reduction):
+    ones = np.ones(N_HALF, "float32")
+    assert reduce(ones, ones, reduction, dtype) == 1
+    assert reduce(ones, 2 * ones, reduction, dtype) == (1 if reduction == "weighted_mean" else 2)
+
+
+@pytest.mark.parametrize("reduce", [torch_half, keras_half], ids=["torch", "keras"])
+@pytest.mark.parametrize("dtype", HALVES)
+def test_a_negative_half_is_refused_as_any_other_weight(reduce, dtype):
+    with pytest.raises(ValueError, match="row 1 has -1"):
+        reduce(np.ones(2, "float32"), np.array([1, -1], "float32"), "mean", dtype)
+
+
+def test_a_model_in_half_precision_learns_from_one_mask():
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        x, mask = np.ones((1, 256, 256, 1), "float32"), np.ones((1, 256, 256, 1), "float32")
+        dense = keras.layers.Dense(1, kernel_initializer="zeros")
+
+        def loss(x, mask):
+            return helpers.keras.reduce_losses((dense(x) - 1) ** 2, mask)
+
+        with tf.GradientTape() as tape:
+            value = loss(x, mask)
+        assert float(value) == 1
+        assert [float(g) for g in tape.gradient(value, dense.trainable_variables)[0]] == [-2]
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+# Tiny and huge weights.
+
+
+@every_engine
+@pytest.mark.parametrize("size", [1e-40, 1e-30, 1e30, 3e38])
+def test_a_weighted_mean_does_not_depend_on_the_size_of_the_weights(reduce, size):
+    losses, weights = np.array([1.0, 2.0, 3.0], "float32"), np.full(3, size, "float32")
+    assert reduce(losses, weights, "weighted_mean") == pytest.approx(2, rel=1e-6)
+
+
+@pytest.mark.parametrize("reduce", [by_torch, by_keras], ids=["torch", "keras"])
+@pytest.mark.parametrize("size", [1e-46, 1e39])
+def test_weights_that_the_losses_type_cannot_hold_are_refused_and_others_kept(reduce, size):
+    weights = np.full(3, size)
+    with pytest.raises(ValueError, match="must be one that float32 can hold"):
+        reduce(np.array([1.0, 2.0, 3.0], "float32"), weights, "weighted_mean")
+    assert reduce(np.array([1.0, 2.0, 3.0]), weights, "weighted_mean") == pytest.approx(2, rel=1e-12)
+
+
+# Where there are no values to look at.
+
+
+@every_reduction
+def test_torch_can_transform_and_compile_it(reduction):
+    losses, weights = torch.tensor([L, L[::-1].copy()]), torch.tensor([W, W])
+    each = torch.tensor([by_numpy(*pair, reduction) for pair in zip(losses.numpy(), weights.numpy(), strict=True)])
+
+    def reduce(losses, weights):
+        return helpers.pytorch.reduce_losses(losses, weights, reduction)
+
+    torch.testing.assert_close(torch.func.vmap(reduce)(losses, weights), each)
+    compiled = torch.compile(reduce, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(losses[0], weights[0]), each[0])
+    by_weights = torch.func.grad(reduce, argnums=1)(losses[0], weights[0])
+    np.testing.assert_allclose(by_weights.numpy(), torch_weight_gradient(L, W, reduction))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from helpers.weights import (
     balanced_class_weights,
+    check_exact_weight_values,
     check_sample_weights,
     check_weight_values,
     class_to_sample_weights,
@@ -399,3 +401,58 @@ def test_effective_sample_size_of_no_weight_is_0(weights):
 def test_effective_sample_size_refuses_what_is_no_weight(bad):
     with pytest.raises(ValueError, match=f"row 1 has {bad}"):
         effective_sample_size([1.0, bad])
+
+
+# Labels of other types.
+
+
+@pytest.mark.parametrize(
+    ("labels", "class_weights"),
+    [
+        (np.array([0, 1, 1], dtype=object), {0: 1.0, 1: 3.0}),
+        (np.array(["a", "b", "b"], dtype=object), {"a": 1.0, "b": 3.0}),
+        (np.array(["a", "b", "b"], dtype=np.dtypes.StringDType()), {"a": 1.0, "b": 3.0}),
+        (np.array([b"a", b"b", b"b"]), {b"a": 1.0, b"b": 3.0}),
+        (np.array([0.0, 1.0, 1.0], dtype=object), {0: 1.0, 1: 3.0}),
+    ],
+    ids=["integers", "strings", "StringDType", "bytes", "floats"],
+)
+def test_labels_are_what_they_hold_and_not_what_holds_them(labels, class_weights):
+    assert class_to_sample_weights(labels, class_weights).tolist() == [1, 3, 3]
+    assert list(balanced_class_weights(labels).values()) == [1.5, 0.75]
+
+
+@pytest.mark.parametrize("odd", [None, 1, b"a", ("a",)])
+def test_labels_of_more_than_one_type_are_refused_with_the_first_odd_row(odd):
+    with pytest.raises(ValueError, match=f"row 1 has {re.escape(repr(odd))}, row 0 has 'a'"):
+        class_to_sample_weights(np.array(["a", odd, "a"], dtype=object), {"a": 1.0})
+
+
+def test_numbers_as_objects_still_refuse_keys_of_text():
+    with pytest.raises(ValueError, match="the labels are numbers, but class_weights has the key '0'"):
+        class_to_sample_weights(np.array([0, 1], dtype=object), {"0": 1.0, "1": 2.0})
+
+
+# Weights that say nothing, or too much.
+
+
+def test_a_single_class_has_no_share_of_the_others():
+    with pytest.raises(ValueError, match="all rows have the label 1: as the only class it would get the weight 0"):
+        share_class_weights([1, 1])
+
+
+def test_the_weight_of_a_class_is_one_number():
+    with pytest.raises(ValueError, match=r"the weight of class 1 must be one number, got shape \(1,\)"):
+        class_to_sample_weights([0, 1], {0: 1.0, 1: np.array([2.0])})
+
+
+@pytest.mark.parametrize("bad", [1e-46, 1e39])
+def test_a_weight_between_what_is_finite_and_what_float32_holds_says_so(bad):
+    with pytest.raises(ValueError, match=f"must be one that float32 can hold.* row 1 has {re.escape(str(bad))}"):
+        check_weight_values(np.array([1.0, bad]))
+    assert check_exact_weight_values([1.0, bad]).tolist() == [1.0, bad]
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-46, 1.0, 3e38, 1e300])
+def test_the_effective_sample_size_does_not_depend_on_the_size_of_the_weights(size):
+    assert effective_sample_size(np.array([1.0, 1.0, 2.0]) * size) == pytest.approx(16 / 6)
