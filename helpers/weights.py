@@ -110,6 +110,10 @@ def class_to_sample_weights(
             of another type than the labels, a negative, NaN or infinite weight, or labels with more than one column.
     """
     labels = one_class_per_row(labels)
+    if isinstance(class_weights, str):
+        raise ValueError(
+            f"class_weights must be a dictionary, got {class_weights!r}. See balanced_class_weights(labels)."
+        )
     if not isinstance(class_weights, Mapping):
         raise ValueError(
             f"class_weights must be a dictionary {{class: weight}}, got {type(class_weights).__name__}. "
@@ -227,16 +231,18 @@ def check_weight_values(weights: ArrayLike, name: str = "weight") -> np.ndarray:
         name: what the error calls them.
 
     Raises:
-        ValueError: something that is not a number, a negative, NaN or infinite weight, or one that float32 holds as 0
-            or as infinity (names the first bad row).
+        ValueError: something that is not a number, a negative, NaN or infinite weight, or one that float32 takes
+            for 0 or for infinity (names the first bad row).
     """
     exact = check_exact_weight_values(weights, name)
     with np.errstate(over="ignore", under="ignore"):
         weights = exact.astype(np.float32)
+    # TensorFlow, for one, takes what is below the smallest normal number for 0.
+    lost = (weights < np.finfo(np.float32).tiny) & (exact != 0)
     _refuse(
         exact,
-        ~np.isfinite(weights) | ((weights == 0) & (exact != 0)),
-        f"a {name} must be one that float32 can hold, 1e-45 to 3e38",
+        ~np.isfinite(weights) | lost,
+        f"a {name} must be 0 or one that float32 can hold, 1.2e-38 to 3.4e38",
         "Divide all weights by their largest: a weighted mean stays the same.",
     )
     return weights

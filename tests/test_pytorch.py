@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
+from torch.utils.data import DataLoader
 
 from helpers.pytorch import KerasRMSprop, fit, get_weights, predict, set_weights
 from helpers.reductions import REDUCTIONS, reduce_losses
@@ -463,6 +464,18 @@ REFUSED = {
         {"loss": cross_entropy},
         r"one loss per example, 8 of them; it gave shape \(\)\. Use reduction='none'",
     ),
+    "a column of targets for three outputs": (
+        {"y": Y[:, None].astype("float32"), "loss": lambda outputs, y: (outputs - y) ** 2},
+        r"outputs of shape \(8, 3\) and targets of shape \(8, 1\) gave losses of shape \(8, 3\): they were broadcast",
+    ),
+    "integer targets of binary cross-entropy": (
+        {"y": np.eye(3, dtype=int)[Y], "loss": partial(binary_cross_entropy_with_logits, reduction="none")},
+        r"y holds torch.int64, and binary cross-entropy .* need floats: pass y.astype\('float32'\)",
+    ),
+    "integer inputs": ({"x": X.astype(int)}, "x holds torch.int64, and a layer that multiplies needs floats"),
+    "a dictionary": ({"x": {"x": X}}, "expected an array or a tensor with one row per example, got dict"),
+    "a loader": ({"x": DataLoader(X)}, "expected an array or a tensor with one row per example, got DataLoader"),
+    "balanced": ({"class_weight": "balanced"}, "as balanced_class_weights makes; got 'balanced'"),
     "loss per output": (
         {"loss": lambda outputs, y: per_example(outputs, y)[:3]},
         r"one loss per example, 8 of them; it gave shape \(3,\)",
@@ -570,3 +583,61 @@ def test_float64_arrays_are_used_as_float32():
     history = fit(net, x, y, loss=lambda out, target: (out - target) ** 2, epochs=2)
     assert np.isfinite(history.history["loss"]).all()
     assert predict(net, x).dtype == np.float32
+
+
+def test_as_many_outputs_as_rows_are_no_way_past_the_broadcast_trap():
+    with pytest.raises(ValueError, match=r"outputs of shape \(4, 4\) and targets of shape \(4,\)"):
+        fit(nn.Linear(4, 4), X[:4], np.zeros(4, "float32"), loss=lambda outputs, y: (outputs - y) ** 2)
+
+
+def test_a_model_that_returns_two_things_is_refused():
+    class Two(nn.Linear):
+        def forward(self, x):
+            return super().forward(x), x
+
+    with pytest.raises(ValueError, match="the model must return one tensor, got tuple"):
+        fit(Two(4, 3), X, Y, loss=per_example)
+
+
+def test_a_model_without_parameters_can_predict():
+    assert predict(nn.Flatten(), X).tolist() == X.tolist()
+
+
+def test_arrays_that_run_backwards_and_lists_are_arrays():
+    ends = [trained(x=x, y=y)[0] for x, y in ((X[::-1], Y[::-1]), (X[::-1].copy(), Y[::-1].copy()))]
+    assert max_difference(*ends) == 0
+    assert predict(nn.Flatten(), X.tolist()).dtype == np.float32
+
+
+def test_no_gradient_is_left_in_the_model():
+    model = torch_net()
+    trained(model)
+    assert [p.grad for p in model.parameters()] == [None] * 4
+
+
+def test_weights_and_parameters_in_float64_keep_their_digits():
+    model = nn.Linear(1, 1, bias=False).double()
+    third = np.array([[1 / 3]])
+    set_weights(model, [third])
+    assert get_weights(model)[0] == third
+    x, y = torch.ones(2, 1, dtype=torch.float64), torch.zeros(2, 1, dtype=torch.float64)
+    descent = partial(torch.optim.SGD, lr=0.5)
+    fit(model, x, y, loss=squared_error, sample_weight=np.array([third[0, 0], 0.0]), optimizer=descent, shuffle=False)
+    # The gradient is Σ w 2 p / 2.
+    assert get_weights(model)[0].item() == pytest.approx(1 / 3 - 0.5 / 9, rel=1e-15)
+
+
+def test_keras_rmsprop_keeps_its_averages_and_takes_a_closure():
+    p = nn.Parameter(torch.ones(2))
+    stepper = KerasRMSprop([p])
+
+    def closure():
+        stepper.zero_grad()
+        value = (p**2).sum()
+        value.backward()
+        return value.item()
+
+    assert stepper.step(closure) == 2
+    averages = stepper.state[p]["v"]
+    assert stepper.step(closure) < 2
+    assert stepper.state[p]["v"] is averages

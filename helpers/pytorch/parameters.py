@@ -45,12 +45,17 @@ def set_weights(model: nn.Module, weights: Sequence[np.ndarray]) -> None:
 
 def to_tensor(values: Tensor | np.ndarray) -> Tensor:
     """A tensor as it is; an array as a tensor, float64 as float32, as in Keras."""
-    if isinstance(values, np.ndarray):
-        if values.dtype == np.float64:
-            values = values.astype(np.float32)
-        # A tensor over a read-only array (a memory map in a parallel process) would make torch warn: copy that one.
-        if not values.flags.writeable:
-            values = values.copy()
+    if isinstance(values, Tensor):
+        return values
+    if not (hasattr(values, "__array__") or isinstance(values, list | tuple)):
+        raise ValueError(f"expected an array or a tensor with one row per example, got {type(values).__name__}.")
+    values = np.asarray(values)
+    if values.dtype == np.float64:
+        values = values.astype(np.float32)
+    # A tensor over a read-only array (a memory map in a parallel process) would make torch warn, and one that runs
+    # backwards, as x[::-1], does not exist: copy these.
+    if not values.flags.writeable or min(values.strides, default=0) < 0:
+        values = values.copy()
     return torch.as_tensor(values)
 
 

@@ -72,7 +72,10 @@ def fit(
         model: maps a batch (b, ...) to outputs. It is trained in place, on its own device.
         x: inputs, shape (n, ...). A NumPy array of float64 is used as float32, as in Keras; a tensor as it is.
         y: targets, shape (n, ...), likewise.
-        loss: `loss(outputs, y)` gives one loss per example (or per element), unreduced.
+        loss: `loss(outputs, y)` gives one loss per example (or per element), unreduced. Weights inside it
+            (`cross_entropy(weight=)`) are not seen by `reduction`: "weighted_mean" then divides by the number of
+            rows. Rows that it ignores (`ignore_index`) have the loss 0, and count in every mean: give them the
+            weight 0, and take "nonzero_mean".
         sample_weight: one weight per row, (n,) or (n, 1), or the losses' shape (n, ...).
         class_weight: a weight for each class in `y`, which then holds one class per row. Not with `sample_weight`.
         reduction: one of `helpers.reductions.REDUCTIONS`, taken per batch.
@@ -91,8 +94,9 @@ def fit(
 
     Raises:
         ValueError: numbers of rows that differ, both kinds of weights, weights that are negative, NaN or infinite or
-            of another shape, a class without a weight, a loss that is not per example, or early stopping without
-            validation data.
+            of another shape, a class without a weight, a loss that is not per example, targets that were broadcast
+            against the outputs, outputs that are no tensor, integers where floats are needed, or early stopping
+            without validation data.
     """
     from tqdm import tqdm
 
@@ -129,6 +133,7 @@ def fit(
                     best_state = copy.deepcopy(model.state_dict())
             elif wait >= patience:
                 break
+    stepper.zero_grad()  # the gradient of the last batch is of no use to the caller
     if best_state is not None:
         model.load_state_dict(best_state)
     return history
@@ -182,21 +187,37 @@ def _seeded(seed: int | None, device: torch.device) -> Iterator[None]:
 
 
 def _batch_loss(model: nn.Module, batch: Sequence[Tensor | None], loss: Loss, reduction: str) -> Tensor:
-    """The line where weight meets loss."""
+    """The line where weight meets loss is the last one."""
     x, y, weights = batch
-    outputs = model(x)
-    losses = loss(outputs, y)
+    with _hint_for_integers(x, "x", "a layer that multiplies needs floats: pass x.astype('float32')"):
+        outputs = model(x)
+    if not isinstance(outputs, Tensor):
+        raise ValueError(f"the model must return one tensor, got {type(outputs).__name__}. Wrap it, and return one.")
+    with _hint_for_integers(y, "y", "binary cross-entropy and squared errors need floats: pass y.astype('float32')"):
+        losses = loss(outputs, y)
     if losses.ndim == 0 or len(losses) != len(x):
         raise ValueError(
             f"loss must give one loss per example, {len(x)} of them; it gave shape {tuple(losses.shape)}. "
             "Use reduction='none'."
         )
-    if losses.numel() > outputs.numel():
+    # Where there is a loss for each output, there must be a target for each.
+    if losses.numel() > outputs.numel() or losses.shape == outputs.shape != y.shape:
         raise ValueError(
             f"outputs of shape {tuple(outputs.shape)} and targets of shape {tuple(y.shape)} gave losses of shape "
             f"{tuple(losses.shape)}: they were broadcast against each other. Give both the same shape."
         )
     return reduce_checked(losses, weights, reduction)
+
+
+@contextlib.contextmanager
+def _hint_for_integers(values: Tensor, name: str, hint: str) -> Iterator[None]:
+    """Say what to do where torch refuses integers, in words that name neither."""
+    try:
+        yield
+    except RuntimeError as error:
+        if values.is_floating_point():
+            raise
+        raise ValueError(f"{name} holds {values.dtype}, and {hint}. PyTorch says: {error}") from error
 
 
 def _train_epoch(model, data, loss, reduction, stepper, batch_size, shuffle) -> float:
@@ -241,7 +262,9 @@ def _to_device(x, y, weights, device, dtype) -> tuple[Tensor, Tensor, Tensor | N
         # A model in float64 keeps weights in float64. All others compute in float32, which must be able to hold them.
         check = check_exact_weight_values if dtype == torch.float64 else check_weight_values
         weights = check(to_numpy(weights))
-        if not weights.ndim or len(weights) != len(x):
+        if (weights.ndim < 2 or weights.shape[1:] == (1,)) and weights.shape not in ((len(x),), (len(x), 1)):
+            raise ValueError(f"expected one weight per row, shape ({len(x)},), got shape {weights.shape}.")
+        if len(weights) != len(x):
             raise ValueError(f"sample_weight must have {len(x)} rows, as x has; got shape {weights.shape}.")
         weights = torch.as_tensor(weights).to(device)
     return x, y, weights
