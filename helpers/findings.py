@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from math import floor
+from math import floor, isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -134,7 +134,7 @@ def at_least(values: ArrayLike, step: float = 0.1) -> str:
         step: the bound is a multiple of it, and is written with as many decimals.
 
     Raises:
-        ValueError: no values.
+        ValueError: no values, or one that is not finite.
     """
     return _rounded(_some(values).min(), step, down=True)
 
@@ -147,12 +147,14 @@ def at_most(values: ArrayLike, step: float = 0.1) -> str:
         step: the bound is a multiple of it, and is written with as many decimals.
 
     Raises:
-        ValueError: no values.
+        ValueError: no values, or one that is not finite.
     """
     return _rounded(_some(values).max(), step, down=False)
 
 
 def _rounded(value: float, step: float, down: bool) -> str:
+    if not isfinite(value):
+        raise ValueError(f"a bound needs finite values, got {value}.")
     # A value a hair beside a multiple of the step counts as that multiple: 0.3 / 0.1 is 2.9999999999999996.
     steps = value / step
     steps = round(steps) if abs(steps - round(steps)) < 1e-9 else floor(steps) + (0 if down else 1)

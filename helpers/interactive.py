@@ -16,6 +16,8 @@ from html import escape
 import numpy as np
 from numpy.typing import ArrayLike
 
+from helpers._slider_page import CSS, SCRIPT
+
 __all__ = ["Axis", "Figure", "Frame", "Slider", "figure"]
 
 # Colour, dashes and width of the first line, the second, ... The colours (Okabe and Ito, "Color Universal Design",
@@ -193,7 +195,7 @@ def figure(name: str, *, title: str, x: Axis, y: Axis, sliders: Sequence[Slider]
     # No "<" inside the script, where it could end it.
     data_json = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", r"\u003c")
     html = f"""<figure class="interactive" id="interactive-{name}">
-<style>{_CSS}</style>
+<style>{CSS}</style>
 <figcaption>{escape(title)}</figcaption>
 {_legend(first)}
 {_svg(first, title, x, y)}
@@ -201,7 +203,7 @@ def figure(name: str, *, title: str, x: Axis, y: Axis, sliders: Sequence[Slider]
 <p class="note">The slider needs JavaScript. Without it, the figure stays as it is.</p>
 <dl aria-live="polite">{"".join(_readout(*item) for item in first.readouts.items())}</dl>
 <script type="application/json">{data_json}</script>
-<script>{_SCRIPT.replace("NAME", name)}</script>
+<script>{SCRIPT.replace("NAME", name)}</script>
 </figure>"""
     shown = [f"{slider.label}: {slider.format.format(slider.start)}" for slider in sliders]
     shown += [f"{label}: {text}" for label, text in first.readouts.items()]
@@ -242,13 +244,26 @@ def _thinned(points: np.ndarray) -> np.ndarray:
     Source: D. H. Douglas and T. K. Peucker, "Algorithms for the Reduction of the Number of Points Required to
     Represent a Digitized Line or its Caricature", 1973.
     """
+    kept, waiting = {0, len(points) - 1}, [(0, len(points) - 1)]
+    while waiting:
+        start, end = waiting.pop()
+        middle = start + _farthest(points[start : end + 1])
+        if middle > start:
+            kept.add(middle)
+            waiting += [(start, middle), (middle, end)]
+    return points[sorted(kept)]
+
+
+def _farthest(points: np.ndarray) -> int:
+    """The place of the point that is farthest from the line between the ends; 0 if all are within two tenths of it."""
     width, height = points[-1] - points[0]
     across, down = (points - points[0]).T
-    off = np.abs(across * height - down * width)
+    if width:
+        off, limit = np.abs(across * height - down * width), 2 * abs(width)
+    else:  # the line stands upright, or its ends meet: what counts is the way from the nearer end
+        off, limit = np.minimum(*(np.abs(points - end).sum(axis=1) for end in (points[0], points[-1]))), 2
     farthest = int(off.argmax())
-    if off[farthest] <= 2 * abs(width) or not 0 < farthest < len(points) - 1:
-        return points[[0, -1]]
-    return np.vstack([_thinned(points[: farthest + 1])[:-1], _thinned(points[farthest:])])
+    return farthest if off[farthest] > limit and 0 < farthest < len(points) - 1 else 0
 
 
 def _svg(frame: Frame, title: str, x: Axis, y: Axis) -> str:
@@ -311,65 +326,3 @@ def _control(slider: Slider) -> str:
 
 def _readout(label: str, text: str) -> str:
     return f'<div aria-atomic="true"><dt>{escape(label)}</dt><dd data-slot="">{escape(text)}</dd></div>'
-
-
-_CSS = """
-figure.interactive { max-width: 34rem; margin: 0 0 1rem; text-align: left;
-  color: var(--pst-color-text-base, var(--jp-content-font-color1, inherit)); }
-figure.interactive figcaption { font-weight: 600; color: inherit; text-align: left; margin: 0 0 .4rem; padding: 0; }
-figure.interactive > svg { display: block; width: 100%; height: auto; margin: .3rem 0; }
-figure.interactive text { fill: currentColor; font-size: 13px; }
-figure.interactive .grid { stroke: currentColor; stroke-opacity: .18; }
-figure.interactive .axis { stroke: currentColor; fill: none; }
-figure.interactive .vertical { stroke: currentColor; stroke-width: 1.5; }
-figure.interactive .disc { stroke: currentColor; stroke-width: 1.5; }
-figure.interactive .legend { display: flex; flex-wrap: wrap; gap: 0 1.2rem; list-style: none; padding: 0; margin: 0; }
-figure.interactive .legend li { margin: 0; }
-figure.interactive .control { display: flex; align-items: center; gap: .7rem; margin: .3rem 0; }
-figure.interactive label { display: grid; flex: 1; grid-template-columns: 9.5rem 1fr; align-items: center; margin: 0; }
-figure.interactive input { width: 100%; height: 1.6rem; margin: 0; }
-figure.interactive .control span { min-width: 4.6rem; font-weight: 600; }
-figure.interactive .note { margin: .3rem 0; font-style: italic; }
-figure.interactive dl { max-width: 24rem; margin: .5rem 0 0; }
-figure.interactive dl > div { display: flex; justify-content: space-between; gap: .7rem; padding: .1rem 0; }
-figure.interactive dt { font-weight: normal; }
-figure.interactive dd { margin: 0; font-weight: 600; text-align: right; font-variant-numeric: tabular-nums; }
-html[data-theme=dark] .bd-content div.cell_output .text_html:has(figure.interactive) {
-  background: none; color: inherit; padding: 0; }
-html[data-theme=dark] .bd-content figure.interactive [stroke] { filter: invert(0.93) hue-rotate(180deg); }
-@media print {
-  figure.interactive { color: #000; background: #fff; break-inside: avoid; }
-  figure.interactive input, figure.interactive .note { display: none; }
-}
-"""
-
-# Every copy of the figure that is not ready yet: JupyterLab can show an output twice, and runs its script each time.
-_SCRIPT = """
-for (const figure of document.querySelectorAll("#interactive-NAME:not([data-ready])")) {
-  figure.dataset.ready = "";
-  const data = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
-  const inputs = [...figure.querySelectorAll("input")];
-  const slots = figure.querySelectorAll("[data-slot]");
-  const show = () => {
-    // The last slider counts fastest, as in Python.
-    const frame = data.frames[inputs.reduce((n, input) => n * (+input.max + 1) + +input.value, 0)];
-    slots.forEach((slot, i) => {
-      const text = data.texts[frame[i]];
-      if (slot.tagName === "path") slot.setAttribute("d", text);
-      else if (slot.textContent !== text) slot.textContent = text;
-    });
-    inputs.forEach((input, i) => {
-      const text = data.values[i][input.value];
-      input.setAttribute("aria-valuetext", text);
-      input.closest(".control").querySelector("span").textContent = text;
-    });
-  };
-  figure.querySelector(".note").remove();
-  for (const input of inputs) {
-    input.disabled = false;
-    input.addEventListener("input", show);
-    // JupyterLab would take the arrow keys, to go to the next cell.
-    input.addEventListener("keydown", (event) => { if (event.key.startsWith("Arrow")) event.stopPropagation(); });
-  }
-}
-"""

@@ -66,8 +66,13 @@ def framework_lines(ax: Axes, x: ArrayLike, lines: Mapping[str, Mapping[str, Arr
         ax: where to draw.
         x: shape (n,).
         lines: framework -> arm -> values (n,). An arm's colour is `COLOURS[arm]`.
+
+    Raises:
+        ValueError: an arm that has no colour.
     """
     for framework, by_arm in lines.items():
+        if unknown := [arm for arm in by_arm if arm not in COLOURS]:
+            raise ValueError(f"no colour for the arm {unknown[0]!r}. The arms with a colour: {', '.join(COLOURS)}.")
         for arm, values in by_arm.items():
             ax.plot(x, np.ravel(values), color=COLOURS[arm], label=f"{arm}, {framework}", **FRAMEWORKS[framework])
 
@@ -90,6 +95,9 @@ def curves(
         xlabel: with units.
         ylabel: with units.
         data: the true curve (n,), if there is one.
+
+    Raises:
+        ValueError: an arm that has no colour.
     """
     figure, ax = plt.subplots()
     if data is not None:

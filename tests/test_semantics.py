@@ -16,9 +16,8 @@ import torch
 import torch.nn.functional as F
 
 import helpers.keras
-from helpers import semantics
 from helpers.reductions import REDUCTIONS, reduce_losses
-from helpers.semantics import KEYS, SECTIONS, denominator, main, observe, render
+from helpers.semantics import KEYS, SECTIONS, denominator, effects, inputs, main, observe, probe, render
 
 ROOT = Path(__file__).parents[1]
 CASES = (
@@ -238,28 +237,28 @@ def test_details_hold_one_short_line_and_nothing_that_differs_between_runs(basel
 
 
 def test_the_gradient_is_that_of_the_weighted_loss():
-    model = semantics._effect_model()
-    semantics._fit(model, sample_weight=semantics.ROW_WEIGHTS)
-    predicted, true = semantics.START[:4, 0], semantics.ALL_Y[:4]
-    step = semantics.START[:, 0] - model.get_weights()[0][:, 0]
-    np.testing.assert_allclose(step[:4], 2 * semantics.ROW_WEIGHTS * (predicted - true) / 4, rtol=1e-6)
+    model = effects.effect_model()
+    effects._fit(model, sample_weight=probe.ROW_WEIGHTS)
+    predicted, true = effects.START[:4, 0], effects.ALL_Y[:4]
+    step = effects.START[:, 0] - model.get_weights()[0][:, 0]
+    np.testing.assert_allclose(step[:4], 2 * probe.ROW_WEIGHTS * (predicted - true) / 4, rtol=1e-6)
     assert not step[4:].any()
 
 
 def test_the_probe_reads_each_weight_and_its_loss():
     weights = np.array([0.3, 7.0, 0.0, 1.1], np.float32)
-    feed = (semantics.UNIT_ROWS, np.zeros(4))
-    found, loss, expected = semantics._keras_run(feed, sample_weight=weights)
+    feed = (inputs.UNIT_ROWS, np.zeros(4))
+    found, loss, expected = inputs._keras_run(feed, sample_weight=weights)
     np.testing.assert_allclose(found[:, 0], weights, rtol=1e-5)
-    assert loss == pytest.approx(weights @ semantics.OUTPUTS[:, 0]) == pytest.approx(expected)
+    assert loss == pytest.approx(weights @ inputs.OUTPUTS[:, 0]) == pytest.approx(expected)
 
 
 def test_a_compiled_fit_gives_what_the_eager_one_gives(monkeypatch):
     def run():
-        model = semantics._effect_model()
-        logs = semantics._fit_split(model, sample_weight=semantics.ALL_WEIGHTS)
-        probe = semantics._keras_run((semantics.UNIT_ROWS, semantics.LABELS), class_weight=semantics.CLASS_WEIGHT)
-        return model.run_eagerly, logs, [*model.get_weights(), *probe]
+        model = effects.effect_model()
+        logs = effects._fit_split(model, sample_weight=effects.ALL_WEIGHTS)
+        outcome = inputs._keras_run((inputs.UNIT_ROWS, probe.LABELS), class_weight=probe.CLASS_WEIGHT)
+        return model.run_eagerly, logs, [*model.get_weights(), *outcome]
 
     eager, logs, arrays = run()
     compile_ = keras.Model.compile
@@ -300,7 +299,7 @@ def test_losses_and_weights_that_prove_nothing_are_refused():
     ],
 )  # fmt: skip
 def test_messages_are_cut_to_what_is_the_same_everywhere(error, said):
-    assert semantics._message(error) == said
+    assert probe.message_of(error) == said
 
 
 # Patched frameworks: each flips the rows that it should, and no others.
@@ -468,8 +467,8 @@ def test_a_torch_whose_pos_weight_divides_by_the_weights_that_are_not_zero(monke
 
 
 def test_helpers_that_refuse_nothing(monkeypatch):
-    monkeypatch.setattr(semantics, "class_to_sample_weights", lambda labels, weights: np.ones(4))
-    rows = list(semantics._bad_inputs(semantics._helpers_by_class, semantics._helpers_by_row))
+    monkeypatch.setattr(inputs, "class_to_sample_weights", lambda labels, weights: np.ones(4))
+    rows = list(inputs.bad_input_rows(inputs.helpers_by_class, inputs.helpers_by_row))
     assert {(target, observed) for _, target, observed, _ in rows if target == "class_weight"} == {("class_weight", S)}
 
 
