@@ -17,7 +17,8 @@ import torch.nn.functional as F
 
 import helpers.keras
 from helpers.reductions import REDUCTIONS, reduce_losses
-from helpers.semantics import KEYS, SECTIONS, denominator, effects, inputs, main, observe, probe, render
+from helpers.semantics import KEYS, SECTIONS, denominator, inputs, main, observe, probe, render
+from helpers.semantics.effects import ALL_WEIGHTS, ALL_Y, START, _fit, _fit_split, effect_model
 
 ROOT = Path(__file__).parents[1]
 CASES = (
@@ -237,10 +238,10 @@ def test_details_hold_one_short_line_and_nothing_that_differs_between_runs(basel
 
 
 def test_the_gradient_is_that_of_the_weighted_loss():
-    model = effects.effect_model()
-    effects._fit(model, sample_weight=probe.ROW_WEIGHTS)
-    predicted, true = effects.START[:4, 0], effects.ALL_Y[:4]
-    step = effects.START[:, 0] - model.get_weights()[0][:, 0]
+    model = effect_model()
+    _fit(model, sample_weight=probe.ROW_WEIGHTS)
+    predicted, true = START[:4, 0], ALL_Y[:4]
+    step = START[:, 0] - model.get_weights()[0][:, 0]
     np.testing.assert_allclose(step[:4], 2 * probe.ROW_WEIGHTS * (predicted - true) / 4, rtol=1e-6)
     assert not step[4:].any()
 
@@ -255,8 +256,8 @@ def test_the_probe_reads_each_weight_and_its_loss():
 
 def test_a_compiled_fit_gives_what_the_eager_one_gives(monkeypatch):
     def run():
-        model = effects.effect_model()
-        logs = effects._fit_split(model, sample_weight=effects.ALL_WEIGHTS)
+        model = effect_model()
+        logs = _fit_split(model, sample_weight=ALL_WEIGHTS)
         outcome = inputs._keras_run((inputs.UNIT_ROWS, probe.LABELS), class_weight=probe.CLASS_WEIGHT)
         return model.run_eagerly, logs, [*model.get_weights(), *outcome]
 
