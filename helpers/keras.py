@@ -87,10 +87,14 @@ def step_denominator(weights: Tensor | list[Tensor], reduction: str = "mean") ->
 
     It works in the replica context of a `tf.distribute` strategy, so in `compute_loss` of a model that `fit` trains::
 
-        def compute_loss(self, x, y, y_pred, sample_weight, training=True):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
             losses = keras.losses.binary_crossentropy(y, y_pred)
+            if sample_weight is None:  # `evaluate` without weights
+                sample_weight = keras.ops.ones_like(losses)
             denominator = step_denominator(sample_weight, "weighted_mean")
-            return reduce_losses(losses, sample_weight, denominator=denominator)
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            # What the layers add, such as L2, is whole in each replica, and the replicas are added.
+            return reduce_losses(losses, sample_weight, denominator=denominator) + sum(self.losses) / replicas
 
     Without a strategy, and on other backends, the sums run over the weights given.
 

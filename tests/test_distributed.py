@@ -9,6 +9,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -299,6 +300,50 @@ def test_step_denominator_refuses_what_reduce_losses_refuses(helper):
         helper.step_denominator([W, np.array([1.0, -1.0], "float32")])
     with pytest.raises(ValueError, match="at least one micro-batch"):
         helper.step_denominator([])
+
+
+def test_an_array_of_weights_is_one_micro_batch_and_not_one_per_row():
+    weights = np.ones(200_000, "float32")
+    assert helpers.pytorch.step_denominator(weights, "mean") == 200_000
+    assert helpers.pytorch.step_denominator([weights, weights[:5]], "weighted_mean") == 200_005
+
+
+def test_a_group_that_cannot_send_from_this_device_is_not_a_rank_that_hangs(monkeypatch):
+    def all_reduce(tensor, group=None):
+        raise RuntimeError("No backend type associated with device type cpu")
+
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda group=None: 2)
+    monkeypatch.setattr(torch.distributed, "all_reduce", all_reduce)
+    with pytest.raises(RuntimeError, match="the process group has no backend for weights on cpu: move them"):
+        helpers.pytorch.step_denominator(torch.ones(3))
+
+
+class Own(keras.Sequential):
+    """A model with the `compute_loss` that the docstring of `step_denominator` shows."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        losses = keras.losses.binary_crossentropy(y, y_pred)
+        if sample_weight is None:
+            sample_weight = keras.ops.ones_like(losses)
+        denominator = helpers.keras.step_denominator(sample_weight, "weighted_mean")
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return helpers.keras.reduce_losses(losses, sample_weight, denominator=denominator) + sum(self.losses) / replicas
+
+
+@pytest.mark.parametrize("weights", [{}, {"sample_weight": W}], ids=["without weights", "with weights"])
+def test_the_compute_loss_of_the_docstring_keeps_l2_and_evaluates(weights):
+    assert "sum(self.losses) / replicas" in helpers.keras.step_denominator.__doc__
+    l2 = keras.regularizers.L2()
+    layer = partial(keras.layers.Dense, 1, "sigmoid", kernel_initializer="ones", kernel_regularizer=l2)
+    x, y = np.array([[1.0], [2.0], [3.0]], "float32"), np.array([[1.0], [0.0], [1.0]], "float32")
+    values = []
+    for kind, reduction in ((Own, None), (keras.Sequential, "mean_with_sample_weight")):
+        model = kind([keras.Input((1,)), layer()])
+        loss = keras.losses.BinaryCrossentropy(reduction=reduction) if reduction else None
+        model.compile("sgd", loss=loss, run_eagerly=True)
+        values.append(model.evaluate(x, y, verbose=0, **weights))
+    assert values[0] == pytest.approx(values[1], rel=1e-6)
 
 
 def test_half_precision_losses_keep_their_type_under_a_large_denominator():

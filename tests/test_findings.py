@@ -130,3 +130,10 @@ def test_the_printed_bounds_hold_and_are_less_than_a_step_away(step):
 def test_no_values_have_no_bound(describe):
     with pytest.raises(ValueError, match="no values were given"):
         describe([])
+
+
+@pytest.mark.parametrize("bound", [at_least, at_most])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_there_is_no_bound_on_what_is_not_finite(bound, value):
+    with pytest.raises(ValueError, match=f"a bound needs finite values, got {value}"):
+        bound([value])

@@ -90,6 +90,24 @@ def test_a_curve_is_thinned_out_but_stays_within_a_quarter_of_a_unit():
     assert np.abs(np.interp(x, *points.T) - y).max() * interactive.PLOT_HEIGHT < 0.25
 
 
+def outline(x, y):
+    axes = {"x": Axis("x", 0, 1, (0,)), "y": Axis("y", 0, 1, (0,))}
+    figure = make(draw=lambda slope: Frame({"line": (x, y)}, {}), **axes)
+    return to_data(data(figure)["texts"][0], **axes)
+
+
+def test_a_line_may_have_as_many_corners_as_it_likes():
+    x = np.linspace(0, 1, 5000)
+    points = outline(x, np.arange(5000) % 2)
+    assert len(points) > 3000
+    assert set(np.round(points[:, 1])) == {0, 1}
+
+
+@pytest.mark.parametrize("x", [(0.5, 0.5, 0.5), (0.5, 0.5, 0.5, 0.5)], ids=["there and back", "and a bit further"])
+def test_thinning_keeps_a_peak_that_stands_upright(x):
+    assert outline(x, (0, 1, 0, 0.1)[: len(x)])[:, 1].max() == 1
+
+
 def test_equal_steps_of_a_logarithmic_axis_are_equal_ratios():
     axis = Axis("rows", 1, 256, (1, 16, 256), log=True)
     np.testing.assert_allclose(axis._share(axis.ticks), [0, 0.5, 1])

@@ -204,3 +204,8 @@ def test_the_line_of_each_framework_can_be_told_from_the_ground(framework, name)
     drawn = min(pixels, key=luminance)
     assert contrast(drawn, "white") >= 3
     assert contrast(in_the_dark(drawn), in_the_dark("white")) >= 3
+
+
+def test_an_arm_without_a_colour_is_a_clear_error():
+    with pytest.raises(ValueError, match=r"no colour for the arm 'heavy'\. The arms with a colour: unweighted, "):
+        plots.curves([0, 1], {"PyTorch": {"heavy": [0, 1]}}, title="", xlabel="", ylabel="")

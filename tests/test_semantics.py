@@ -601,3 +601,11 @@ def test_the_command_ends_with_status_1_where_keras_cannot_start():
     assert len(rows) == 88
     assert {(row["version"], row["backend"], row["observed"]) for row in rows} == {("", "", "not observed")}
     assert all("nonsense" in row["detail"] for row in rows)
+
+
+@pytest.mark.parametrize("size", [1e-12, 1.0, 1e12])
+def test_a_denominator_is_found_whatever_the_size_of_the_losses(size):
+    losses, weights = size * np.array([1.0, 9.0, 25.0]), np.array([1.0, 3.0, 0.0])
+    for reduction in REDUCTIONS:
+        assert denominator(reduce_losses(losses, weights, reduction), losses, weights) == reduction
+    assert denominator(size, losses, weights) == "none of these"

@@ -51,7 +51,9 @@ class Model(keras.Sequential):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True, step_weights=None):
         """`step_weights`: the weights of all micro-batches, where this one is not the whole step."""
-        total, y = 0.0, y[:, None]
+        total, y = sum(self.losses) / REPLICAS, y[:, None]
+        if sample_weight is None:  # `evaluate` without weights
+            sample_weight = keras.ops.ones_like(y[:, 0])
         for j, reduction in enumerate(REDUCTIONS):
             logits = y_pred[:, j : j + 1]
             if self.right:

@@ -50,7 +50,10 @@ def reduce_losses(
 
 
 def step_denominator(
-    weights: Tensor | Sequence[Tensor], reduction: str = "mean", *, group: distributed.ProcessGroup | None = None
+    weights: Tensor | np.ndarray | Sequence[Tensor],
+    reduction: str = "mean",
+    *,
+    group: distributed.ProcessGroup | None = None,
 ) -> float:
     """What to divide the losses of one optimiser step by: over all its micro-batches, and over all R ranks.
 
@@ -73,17 +76,18 @@ def step_denominator(
     Every rank must call it in every step: it waits for the others, as long as the process group's time limit allows.
 
     Args:
-        weights: the weights of this rank's micro-batches, one weight per loss; or one tensor of them. A rank without
-            rows gives an empty tensor.
+        weights: the weights of this rank's micro-batches, one weight per loss; or one tensor or array of them. A rank
+            without rows gives an empty tensor.
         reduction: one of `helpers.reductions.REDUCTIONS`.
         group: the ranks that share the step. None: all of them; one process, R = 1, without torch.distributed.
 
     Raises:
         ValueError: an unknown reduction, no weights at all, or a negative, NaN or infinite weight.
-        RuntimeError: not every rank came within the process group's time limit.
+        RuntimeError: not every rank came within the process group's time limit, or the group cannot send tensors from
+            the weights' device.
     """
     check_reduction(reduction)
-    batches = [weights] if isinstance(weights, Tensor) else [torch.as_tensor(w) for w in weights]
+    batches = [torch.as_tensor(w) for w in ([weights] if isinstance(weights, Tensor | np.ndarray) else weights)]
     if not batches:
         raise ValueError("weights must hold at least one micro-batch. A rank without rows gives an empty tensor.")
     for batch in batches:
@@ -97,10 +101,15 @@ def step_denominator(
         try:
             distributed.all_reduce(total, group=group)
         except RuntimeError as error:
+            if "No backend type associated with device" in str(error):
+                raise RuntimeError(
+                    f"the process group has no backend for weights on {total.device}: move them to the device of the "
+                    f"group, or make the group with backends for both. PyTorch says: {error}"
+                ) from error
             raise RuntimeError(
                 f"rank {distributed.get_rank()} waited for the weights of the other ranks, but not all of them came: "
                 "one has ended or hangs, or makes another number of steps. Every rank must call step_denominator in "
-                "every step."
+                f"every step. PyTorch says: {error}"
             ) from error
     return total.item() / ranks
 
