@@ -84,7 +84,7 @@ bench: $(READY)  ## measure the helpers' speed, and keep the table in benchmarks
 constraints: $(READY)  ## choose anew the versions of all that requirements.txt brings along, for all three Pythons
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile requirements.txt --output-file constraints.txt --upgrade --universal --python-version 3.11 \
-		--no-emit-package example-weighting-helpers --no-annotate --custom-compile-command "make constraints" --quiet
+		--no-emit-package example-weighting --no-annotate --custom-compile-command "make constraints" --quiet
 
 clean:  ## remove the website, the reports and the environment
 	rm -rf _build .venv .pytest_cache .ruff_cache
