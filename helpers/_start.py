@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 
 def shield_triton() -> None:
@@ -63,6 +64,15 @@ def quiet() -> Iterator[None]:
             os.close(nowhere)
         if level is None:
             del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+
+
+def import_tensorflow() -> ModuleType:
+    """TensorFlow, imported quietly. It looks for a GPU once, and complains where there is no driver: here, unheard."""
+    with quiet():
+        import tensorflow
+
+        tensorflow.config.list_physical_devices()
+    return tensorflow
 
 
 def _flush() -> None:

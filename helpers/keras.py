@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers._start import quiet
+from helpers._start import import_tensorflow, quiet
 from helpers.reductions import check_denominator, check_reduction, fitting_shape
 from helpers.weights import check_exact_weight_values, check_weight_values
 
@@ -12,11 +12,8 @@ with quiet():
     import keras
     from keras import KerasTensor, ops
 
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        # Its search for a GPU complains where there is no driver. It searches once: now.
-        tf.config.list_physical_devices()
+if keras.backend.backend() == "tensorflow":
+    tf = import_tensorflow()
 
 __all__ = ["reduce_losses", "step_denominator"]
 

@@ -475,7 +475,7 @@ REFUSED = {
     "integer inputs": ({"x": X.astype(int)}, "x holds torch.int64, and a layer that multiplies needs floats"),
     "a dictionary": ({"x": {"x": X}}, "expected an array or a tensor with one row per example, got dict"),
     "a loader": ({"x": DataLoader(X)}, "expected an array or a tensor with one row per example, got DataLoader"),
-    "balanced": ({"class_weight": "balanced"}, "as balanced_class_weights makes; got 'balanced'"),
+    "balanced": ({"class_weight": "balanced"}, r"must be a dictionary, got 'balanced'\. See balanced_class_weights"),
     "loss per output": (
         {"loss": lambda outputs, y: per_example(outputs, y)[:3]},
         r"one loss per example, 8 of them; it gave shape \(3,\)",

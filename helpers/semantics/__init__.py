@@ -32,6 +32,7 @@ import warnings
 from collections.abc import Sequence
 from functools import partial
 
+from helpers.semantics import probe
 from helpers.semantics.denominators import denominator, keras_rows, torch_rows
 from helpers.semantics.effects import effect_rows
 from helpers.semantics.inputs import (
@@ -44,10 +45,16 @@ from helpers.semantics.inputs import (
     torch_by_class,
     torch_by_row,
 )
-from helpers.semantics.probe import FORMATS, FRAMEWORKS, KEYS, NOT_OBSERVED, SECTIONS, identity_of
+from helpers.semantics.probe import FORMATS, FRAMEWORKS, NOT_OBSERVED, identity_of
 from helpers.semantics.report import render
 
 __all__ = ["KEYS", "SECTIONS", "denominator", "main", "observe", "render"]
+
+
+#: The kinds of experiments, as explained above.
+SECTIONS = probe.SECTIONS
+#: What each row of `observe` says.
+KEYS = probe.KEYS
 
 
 def observe(sections: Sequence[str] = SECTIONS, only: str | None = None) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from helpers._start import import_tensorflow
 from helpers.semantics.probe import (
     CLASS_WEIGHT,
     LABELS,
@@ -17,7 +18,6 @@ from helpers.semantics.probe import (
     Row,
     error_of,
     import_keras,
-    import_tensorflow,
     import_torch,
     message_of,
     numbers_of,

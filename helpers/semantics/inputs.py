@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from helpers._start import import_tensorflow
 from helpers.reductions import reduce_losses
 from helpers.semantics.denominators import CE, LOGITS, MULTI_HOT, ONE_HOT, torch_loss
 from helpers.semantics.probe import (
@@ -23,7 +24,6 @@ from helpers.semantics.probe import (
     Row,
     attempt,
     import_keras,
-    import_tensorflow,
     import_torch,
     judge,
     numbers_of,

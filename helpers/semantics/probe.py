@@ -11,11 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import helpers
-from helpers._start import quiet
 
-#: The kinds of experiments, as explained above.
 SECTIONS = ("effects", "denominators", "inputs", "bad_inputs")
-#: What each row of `observe` says.
 KEYS = ("section", "framework", "version", "backend", "case", "target", "observed", "detail")
 FORMATS = ("table", "markdown", "json")
 FRAMEWORKS = ("keras", "torch")
@@ -51,12 +48,6 @@ def identity_of(framework: str) -> tuple[str, str]:
 def import_keras():
     """Keras, imported quietly."""
     return import_module("helpers.keras").keras  # imported quietly
-
-
-def import_tensorflow():
-    """TensorFlow, imported quietly."""
-    with quiet():
-        return import_module("tensorflow")
 
 
 def import_torch():
