@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = "what rank 1 does after the first case; to linger is to hang when all is done"
     parser.add_argument("--fail", choices=["die", "hang", "linger"], help=what)
-    parser.add_argument("--time-limit", type=float, default=30, help="seconds that a rank waits for the other")
+    parser.add_argument("--time-limit", type=float, default=40, help="seconds that a rank waits for the other")
     arguments = parser.parse_args()
 
     # The last safety net: a rank that lives too long says where it stands, and ends. Its clock needs no Python.

@@ -1,22 +1,15 @@
-"""The figures with sliders, in a browser: what they say and draw is compared with the formulas, worked out again here.
+"""The figures with sliders, in a browser: they move, fit, can be read, printed and used without a script.
 
-The chapters use the solved formulas. Here the threshold is looked for, a recall is an integral, the learned probability
-is where the expected gradient is zero, and the lines are fitted by another function.
+What they say is in the notebooks' outputs, which every test computes again.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import ArrayLike
 from playwright.sync_api import Page, expect
-from scipy.integrate import quad
-from scipy.optimize import brentq
-from scipy.stats import binom, norm
 
 BOOK = Path(__file__).parents[2] / "book"
 # Chapter -> name, labels of the sliders, first readout at the start.
@@ -43,13 +36,6 @@ class Shown:
         for _ in range(position if position >= 0 else -position - 1):
             self.page.keyboard.press("ArrowRight" if position >= 0 else "ArrowLeft")
 
-    def value(self, label: str) -> str:
-        """What a screen reader says of the slider's position; the same is written beside it."""
-        text = self.figure.get_by_label(label).get_attribute("aria-valuetext")
-        row = self.figure.locator(".control", has=self.page.get_by_label(label))
-        assert row.locator("span").text_content() == text
-        return text
-
     def readouts(self) -> dict[str, str]:
         rows = self.figure.locator("dl > div")
         return {row.locator("dt").inner_text(): row.locator("dd").inner_text() for row in rows.all()}
@@ -57,126 +43,6 @@ class Shown:
     def outlines(self) -> list[str]:
         paths = self.figure.locator("path[data-slot]")
         return paths.evaluate_all("paths => paths.map(path => path.getAttribute('d'))")
-
-    def shares(self) -> list[np.ndarray]:
-        """The points of every line, vertical or disc (its middle), as shares of the plot from its lower left corner."""
-        plot = self.figure.locator("svg svg")
-        size = np.array([float(plot.get_attribute(side)) for side in ("width", "height")])
-        return [np.array([[0, 1]]) + np.array([[1, -1]]) * _points(outline) / size for outline in self.outlines()]
-
-
-def _points(outline: str) -> np.ndarray:
-    numbers = [float(number) for number in re.findall(r"-?[\d.]+", outline)]
-    if "a" in outline:  # a disc: it begins 5 to the left of its middle
-        numbers = [numbers[0] + 5, numbers[1]]
-    elif "V" in outline:
-        numbers = [numbers[0], numbers[1], numbers[0], numbers[2]]
-    return np.array(numbers).reshape(-1, 2)
-
-
-def says(text: str, *values: float) -> bool:
-    """Whether the numbers in a text are these values, as rounded there."""
-    numbers = re.findall(r"-?\d+(?:\.\d+)?", text)
-    digits = [len(number.partition(".")[2]) for number in numbers]
-    close = [abs(float(n) - v) <= 0.5001 * 10.0**-d for n, v, d in zip(numbers, values, digits, strict=True)]
-    no_minus_zero = all(float(number) or number[0] != "-" for number in numbers)
-    return all(close) and no_minus_zero
-
-
-def lies_on(points: np.ndarray, x: ArrayLike, y: ArrayLike) -> bool:
-    """Whether a line of points meets y at each x; half a hundredth of the plot is a bit over a pixel on a laptop."""
-    inside = np.clip(y, -0.2, 1.2)
-    return bool(np.abs(np.interp(x, *points.T) - inside).max() < 0.005)
-
-
-# The values.
-
-
-@pytest.mark.parametrize(("position", "w"), [(0, 0.01), (4, 0.2), (6, 1), (7, 2), (8, 5), (9, 10), (-2, 50), (-1, 100)])
-def test_cluster_bias_gives_the_values_of_the_formula(open_page, position, w):
-    shown = Shown(open_page("book/cluster_bias.html"), "cluster_bias")
-    shown.move("weight of class 1", position)
-    assert says(shown.value("weight of class 1"), w)
-
-    def log_odds(x):
-        return np.log(w) + norm.logpdf(x, -1) - norm.logpdf(x, 1)
-
-    threshold = brentq(log_odds, -6, 6)
-    recall_1 = quad(norm.pdf, -12, threshold, args=(-1,))[0]
-    recall_2 = quad(norm.pdf, threshold, 12, args=(1,))[0]
-    readouts = shown.readouts()
-    assert says(readouts["threshold"], threshold)
-    assert says(readouts["recall of class 1"], recall_1)
-    assert says(readouts["recall of class 2"], recall_2)
-    for label, name, recall in (("1000 of class 1", "1", recall_1), ("1000 of class 2", "2", recall_2)):
-        assert says(readouts[label], 1000 * recall, 1000 * (1 - recall)), name
-
-    x = np.linspace(-4, 4, 401)
-    plain, weighted, vertical = shown.shares()
-    assert lies_on(plain, (x + 4) / 8, norm.pdf(x, -1) / (norm.pdf(x, -1) + norm.pdf(x, 1)))
-    assert lies_on(weighted, (x + 4) / 8, w * norm.pdf(x, -1) / (w * norm.pdf(x, -1) + norm.pdf(x, 1)))
-    np.testing.assert_allclose(vertical, [[(threshold + 4) / 8, 1], [(threshold + 4) / 8, 0]], atol=5e-4)
-
-
-SIZES = 2 ** np.arange(10)
-
-
-def learned(size: int, prior: float, reduction: str) -> float:
-    """The probability at which the expected gradient of a batch is zero."""
-    k, weight = np.arange(size + 1), (1 - prior) / prior
-    chances = binom.pmf(k, size, prior)
-    divisor = {"mean": size, "weighted_mean": weight * k + size - k}[reduction]
-    return brentq(lambda p: chances @ ((weight * k * (p - 1) + (size - k) * p) / divisor), 0, 1, xtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("batch", "share", "size", "prior"),
-    [(0, 0, 1, 0.01), (0, -1, 1, 0.5), (4, 2, 16, 0.05), (5, 3, 32, 0.1), (-1, 0, 512, 0.01), (-1, -1, 512, 0.5)],
-)
-def test_denominators_gives_the_values_of_the_formula(open_page, batch, share, size, prior):
-    shown = Shown(open_page("book/denominators.html"), "denominators")
-    shown.move("batch size", batch)
-    shown.move("share of positives", share)
-    assert shown.value("batch size") == f"{size} rows"
-    assert says(shown.value("share of positives"), prior)
-    mean, weighted_mean = (learned(size, prior, reduction) for reduction in ("mean", "weighted_mean"))
-    readouts = shown.readouts()
-    assert says(readouts["p with mean"], mean)
-    assert says(readouts["p with weighted_mean"], weighted_mean)
-    assert says(readouts["p with no weights"], prior)
-    assert says(readouts["batches without a positive"], 100 * binom.pmf(0, size, prior))
-
-    def across(rows):
-        return np.log(rows / 0.8) / np.log(640 / 0.8)
-
-    lines, discs = shown.shares()[:3], shown.shares()[3:]
-    expected = [[learned(b, prior, reduction) for b in SIZES] for reduction in ("mean", "weighted_mean")]
-    for line, ps in zip(lines, [*expected, [prior] * 10], strict=True):
-        assert lies_on(line, across(SIZES), np.array(ps) / 0.6)
-    for disc, p in zip(discs, (mean, weighted_mean, prior), strict=True):
-        np.testing.assert_allclose(disc, [[across(size), p / 0.6]], atol=5e-4)
-
-
-@pytest.mark.parametrize(("position", "k"), [(0, 0), (1, 0.25), (4, 1), (5, 1.25), (-5, 3), (-1, 4)])
-def test_regression_emphasis_gives_the_values_of_the_formula(open_page, position, k):
-    shown = Shown(open_page("book/regression_emphasis.html"), "regression_emphasis")
-    shown.move("k, per unit of x", position)
-    assert says(shown.value("k, per unit of x"), k)
-    x = np.linspace(-3, 3, 200)
-    y = np.exp(-(x**2))
-    readouts = shown.readouts()
-    curve, *lines = shown.shares()
-    assert lies_on(curve, (x + 3) / 6, (y + 0.2) / 1.4)
-    for line, (arm, rate) in zip(lines, (("right-heavy", k), ("left-heavy", -k)), strict=True):
-        # polyfit multiplies the residuals, not their squares.
-        b, a = np.polyfit(x, y, 1, w=np.sqrt(np.exp(rate * x)))
-        assert says(readouts[f"{arm} line"], a, b)
-        errors = (a + b * x - y) ** 2
-        assert says(readouts[f"{arm}, RMSE left"], np.sqrt(errors[x < 0].mean()))
-        assert says(readouts[f"{arm}, RMSE right"], np.sqrt(errors[x > 0].mean()))
-        assert lies_on(line, (x + 3) / 6, (a + b * x + 0.2) / 1.4)
-    w = np.exp(k * x)
-    assert says(readouts["effective rows"], w.sum() ** 2 / (w**2).sum(), 200)
 
 
 # What every figure does.
