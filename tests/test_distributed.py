@@ -42,7 +42,7 @@ each_helper = pytest.mark.parametrize("helper", FRAMEWORKS.values(), ids=FRAMEWO
 each_reduction = pytest.mark.parametrize("reduction", REDUCTIONS)
 
 
-def launch(*command, limit=100):
+def launch(*command, limit=200):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, *map(str, command)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=limit)
