@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import time
 import warnings
 from collections import Counter
+from pathlib import Path
 
 from nbval.kernel import RunningKernel
 
@@ -15,6 +17,11 @@ from tools.kernels import ENVIRONMENT, the_kernel_died
 # Before any kernel or framework starts.
 for variable, value in ENVIRONMENT.items():
     os.environ.setdefault(variable, value)
+
+# A chapter with stored runs trains some again and compares; what it finds stands in the summary.
+os.environ.setdefault("RUNS", "check")
+RUNS_REPORT = Path(__file__).parent / "_build" / "reports" / "runs"
+os.environ["RUNS_REPORT"] = str(RUNS_REPORT)
 
 collect_ignore = []
 if not os.environ.get("GPU"):
@@ -47,6 +54,14 @@ def await_reply(self: RunningKernel, msg_id: str, timeout: float | None = None) 
 RunningKernel.await_reply = await_reply
 
 
+def pytest_sessionstart(session):
+    """Forget which runs were trained again last time."""
+    if not hasattr(session.config, "workerinput"):
+        RUNS_REPORT.mkdir(parents=True, exist_ok=True)
+        for old in RUNS_REPORT.glob("*.json"):
+            old.unlink()
+
+
 def pytest_collection_modifyitems(items):
     """Without MNIST the chapters that load it still run, on a stand-in, but their outputs are not compared."""
     cells = [item for item in items if item.path.suffix == ".ipynb"]
@@ -72,6 +87,11 @@ def pytest_terminal_summary(terminalreporter):
         )
     for note in dict.fromkeys(value for r in reports for key, value in r.user_properties if key == NOT_TESTED):
         terminalreporter.write_line(f"NOT TESTED: {note}", yellow=True)
+    for path in sorted(RUNS_REPORT.glob("*.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        seeds = ", ".join(map(str, found["seeds"]))
+        line = f"TRAINED AGAIN: {found['chapter']}, {found['experiment']}: seeds {seeds}: {found['agree']}"
+        terminalreporter.write_line(line)
 
 
 def _mnist_is_stand_in() -> bool:

@@ -115,6 +115,8 @@ def execute(path: Path) -> None:
 
 def main(paths: list[str]) -> None:
     """Execute the chapters one after the other, and say how long each took."""
+    # What has no stored runs is trained with all its seeds, and stored.
+    os.environ["RUNS"] = "store"
     left = []
     for number, path in enumerate(paths, 1):
         print(f"{number} of {len(paths)}: {path} ... ", end="", flush=True)

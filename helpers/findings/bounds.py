@@ -1,44 +1,15 @@
-"""Say what an experiment found, over seeds, in lines that are stable enough to be checked.
-
-A training run gives slightly different numbers on another processor. The lines made here therefore hold a count of
-seeds, a bound or a comparison with a tolerance; a verdict is computed from such comparisons, never typed.
-"""
+"""Bounds and counts of seeds, for the chapters whose results are exact or convex."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from math import floor, isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["Finding", "about", "at_least", "at_most", "seeds", "spread", "verdict"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The verdict on one claim, with the figure that each framework gave.
-
-    Attributes:
-        claim: its name in `claims.md`, for instance "C1".
-        verdict: "holds", "holds if ..." or "does not hold", with a reason where one is needed.
-        figures: framework -> the figure the verdict rests on, as text.
-    """
-
-    claim: str
-    verdict: str
-    figures: Mapping[str, str]
-
-    def __str__(self) -> str:
-        lines = [f"{self.claim}: {self.verdict}"]
-        return "\n".join(lines + [f"    {framework}: {figure}" for framework, figure in self.figures.items()])
-
-    def items(self) -> list[tuple[str, str]]:
-        """Key and text of all that the ledger pastes: C1_verdict, C1_pytorch, C1_keras."""
-        figures = [(f"{self.claim}_{framework.lower()}", figure) for framework, figure in self.figures.items()]
-        return [(f"{self.claim}_verdict", self.verdict), *figures]
+from .verdicts import Finding
 
 
 def verdict(

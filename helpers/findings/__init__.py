@@ -1,0 +1,30 @@
+"""Say what an experiment found, with its size, and what follows for a claim.
+
+A measured quantity is an `Effect`: a number, its 95 % interval and the number of seeds. A verdict is computed from
+effects and from a `Criterion` that was stated before the experiment; its condition and its reason carry effects too.
+"""
+
+from .bounds import about, at_least, at_most, seeds, spread, verdict
+from .sizes import CONFIDENCE, Effect, exact, mean, paired, ratio, share
+from .verdicts import Condition, Criterion, Finding, Reason, judge
+
+__all__ = [
+    "CONFIDENCE",
+    "Condition",
+    "Criterion",
+    "Effect",
+    "Finding",
+    "Reason",
+    "about",
+    "at_least",
+    "at_most",
+    "exact",
+    "judge",
+    "mean",
+    "paired",
+    "ratio",
+    "seeds",
+    "share",
+    "spread",
+    "verdict",
+]

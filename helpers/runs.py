@@ -1,0 +1,339 @@
+"""Stored runs of chaotic experiments, of which some are trained again whenever the chapter runs.
+
+A chaotic training ends elsewhere on another processor, so its printed results could not be compared. Its runs can: a
+chapter's runs are stored as data, value by value, and everything on the page is computed from them. Each time, a few
+seeds are trained again and compared with their stored values: exactly where they were made, and elsewhere by
+`is_suspicious`, a rule that knows nothing of the distribution.
+
+The variable RUNS says what `run` does: nothing set, for a reader: trains a few again; `all`: trains all again;
+`store`, for `make execute`: trains what is not stored, and stores it; `check`, for `make test`: as for a reader, but
+code without stored runs is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from math import comb
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from ._code import code_digest
+from .mnist import Mnist
+
+__all__ = ["RunsChanged", "again_in_a_row", "is_suspicious", "run"]
+
+FRAMEWORKS = ("PyTorch", "Keras")
+#: For one quantity of one arm. With 400 of them in the book a false alarm comes in under one run of a thousand.
+FALSE_ALARM = 2.5e-6
+DIGITS = 9  # of a stored value: all that float32 has
+FOLDER = Path("runs")  # a notebook runs in its own folder
+#: What moves the last bits of a training: besides the packages, these variables.
+_VARIABLES = ("OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_CBWR", "TF_ENABLE_ONEDNN_OPTS")
+_PACKAGES = ("numpy", "torch", "tensorflow", "keras")
+
+Values = dict[str, np.ndarray]
+
+
+class RunsChanged(Exception):
+    """The code of an experiment has no stored runs, or a run does not give what is stored."""
+
+
+def run(
+    experiment: Callable[[str, str, int], Mapping[str, object]],
+    *,
+    chapter: str,
+    arms: Iterable[str],
+    seeds: Sequence[int],
+    again: int = 2,
+    frameworks: Sequence[str] = FRAMEWORKS,
+) -> dict[tuple[str, str], Values]:
+    """The stored runs of an experiment, after some of them were trained again and compared.
+
+    Args:
+        experiment: called as `experiment(framework, arm, seed)`, returns named numbers or small arrays. A function of
+            a notebook, which gives the same each time it is called on the same machine.
+        chapter: name of the notebook. The runs are stored in `runs/<chapter>.json` beside it.
+        arms: names of the arms.
+        seeds: all that are stored.
+        again: how many of them are trained again, at least 1.
+        frameworks: as the experiment knows them.
+
+    Returns:
+        (framework, arm) -> name -> one value per seed, shape (seeds, ...). Histories of unequal length end in NaN.
+
+    Raises:
+        RunsChanged: a value does not agree with the stored one, or, in a test, the code was changed and its runs were
+            not stored.
+        ValueError: fewer seeds than are trained again.
+    """
+    if not 1 <= again <= len(seeds):
+        raise ValueError(f"again must be from 1 to the number of seeds, {len(seeds)}, got {again}.")
+    mode = os.environ.get("RUNS", "")
+    plan = _Plan(experiment, chapter, tuple(frameworks), tuple(arms), tuple(seeds))
+    if plan.on_stand_in():
+        print(f"Digits of the stand-in: {again} fresh seeds, neither stored nor compared.")
+        return plan.table(plan.train(plan.seeds[:again]))
+    stored = plan.load()
+    if stored is None and mode == "store":
+        plan.store(plan.train(plan.seeds, keep=True))
+        stored = plan.load()
+    if stored is None:
+        if mode == "check":
+            raise RunsChanged(f"the experiment {plan.name} changed: make execute CHAPTER={chapter}")
+        print(f"Not the stored runs, for the code is another: {again} fresh seeds of {len(plan.seeds)}.")
+        return plan.table(plan.train(plan.seeds[:again]))
+    chosen = plan.seeds if mode == "all" else plan.choose(again)
+    plan.compare(stored, chosen)
+    print(f"{len(chosen)} of {len(plan.seeds)} seeds trained again: they agree")
+    return plan.table(stored["runs"])
+
+
+def again_in_a_row(stored: int) -> int:
+    """How many fresh values of one side, all beyond the stored ones, are no longer chance.
+
+    If fresh and stored values come from the same distribution, whichever that is, every order of them is equally
+    likely. That m fresh values lie above all n stored ones has the probability 1 / C(n + m, m), and as much below.
+
+    Args:
+        stored: number of stored values, n.
+
+    Returns:
+        the smallest m with 2 / C(n + m, m) <= `FALSE_ALARM`.
+    """
+    return next(m for m in range(1, 1000) if 2 / comb(stored + m, m) <= FALSE_ALARM)
+
+
+def is_suspicious(fresh: Sequence[float], stored: Sequence[float]) -> bool:
+    """Whether all fresh values lie beyond all stored ones, on the same side, or are NaN where no stored one is.
+
+    Args:
+        fresh: values of the seeds trained again, at least one.
+        stored: those of all seeds.
+    """
+    fresh, stored = np.asarray(fresh, dtype=float), np.asarray(stored, dtype=float)
+    if np.isnan(fresh).all():
+        return not np.isnan(stored).any()
+    known = stored[~np.isnan(stored)]
+    return bool(len(known) == 0 or (fresh > known.max()).all() or (fresh < known.min()).all())
+
+
+def surroundings() -> dict[str, object]:
+    """What the last bits of a training depend on: processor, threads, packages."""
+    info = Path("/proc/cpuinfo")  # only Linux has it
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    facts = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
+    facts = {name.strip(): text.strip() for name, text in facts.items()}
+    sets = " ".join(sorted(facts.get("flags", "").split()))
+    return {
+        "processor": facts.get("model name") or platform.processor() or platform.machine(),
+        "instruction sets": hashlib.sha256(sets.encode()).hexdigest()[:8],
+        "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
+        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+class _Plan:
+    """All runs of one experiment: framework x arm x seed."""
+
+    def __init__(self, experiment: Callable, chapter: str, frameworks: tuple, arms: tuple, seeds: tuple) -> None:
+        self.experiment, self.chapter, self.name = experiment, chapter, experiment.__name__
+        self.frameworks, self.arms, self.seeds = frameworks, arms, seeds
+        self.path = FOLDER / f"{chapter}.json"
+        cells = experiment.__globals__.get("In") or [Path(experiment.__code__.co_filename).read_text(encoding="utf-8")]
+        self.code = code_digest(self.name, cells)
+
+    def on_stand_in(self) -> bool:
+        """Whether the notebook has loaded digits that are not MNIST's."""
+        values = list(self.experiment.__globals__.values())
+        return any(isinstance(value, Mnist) and value.is_stand_in for value in values)
+
+    def choose(self, again: int) -> tuple:
+        """Seeds for this commit: another commit chooses others, so that in time all are trained again."""
+        ask = ["git", "rev-parse", "HEAD"]
+        try:
+            commit = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+        except (OSError, subprocess.CalledProcessError):  # no git, or no repository
+            commit = self.code
+        number = int(hashlib.sha256(f"{commit} {self.name}".encode()).hexdigest(), 16)
+        chosen = np.random.default_rng(number).choice(len(self.seeds), again, replace=False)
+        return tuple(self.seeds[i] for i in sorted(chosen))
+
+    def train(self, seeds: Sequence[int], keep: bool = False) -> dict[str, dict]:
+        """Run some seeds of all arms, in two processes.
+
+        Args:
+            seeds: which.
+            keep: write each finished run to disk, and take what an interrupted call has left there.
+
+        Returns:
+            "framework | arm" -> str(seed) -> name -> a number or a list.
+        """
+        # The arms of a seed follow each other in one process, and each process gets half of the seeds at once: so they
+        # can share what a cache holds, such as a compiled model.
+        left = Path("..") / "_build" / "runs" / f"{self.chapter}-{self.name}-{self.code}" if keep else None
+        groups = [[(f, arm, seed) for arm in self.arms] for seed in seeds for f in self.frameworks]
+        pool = Parallel(n_jobs=min(2, len(groups)), initializer=import_module, initargs=("helpers.keras",),
+                        batch_size=-(-len(groups) // 2), pre_dispatch="all")  # fmt: skip
+        results = pool(delayed(_run_group)(self.experiment, group, left) for group in groups)
+        runs: dict[str, dict] = {}
+        for (framework, arm, seed), values in [pair for group in results for pair in group]:
+            runs.setdefault(f"{framework} | {arm}", {})[str(seed)] = values
+        return runs
+
+    def load(self) -> dict | None:
+        """The stored runs of this code, or None."""
+        everything = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
+        stored = everything.get(self.name)
+        keys = {f"{f} | {arm}" for f in self.frameworks for arm in self.arms}
+        known = stored and stored["code"] == self.code and set(stored["runs"]) == keys
+        seeds = {str(seed) for seed in self.seeds}
+        return stored if known and all(set(runs) == seeds for runs in stored["runs"].values()) else None
+
+    def store(self, runs: dict) -> None:
+        """Put the runs of this experiment into the chapter's file, whole or not at all."""
+        self.path.parent.mkdir(exist_ok=True)
+        everything = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
+        everything[self.name] = {"code": self.code, "made on": surroundings(), "runs": runs}
+        new = self.path.with_suffix(".new")
+        new.write_text(_one_run_a_line(everything), encoding="utf-8")
+        os.replace(new, self.path)
+
+    def compare(self, stored: dict, chosen: tuple) -> None:
+        """Train the chosen seeds again. Another value is an error here, and elsewhere if chance cannot explain it."""
+        here = stored["made on"] == surroundings()
+        fresh = self.train(chosen)
+        if here:
+            for key, by_seed in fresh.items():
+                for seed, values in by_seed.items():
+                    if values != (known := stored["runs"][key][seed]):
+                        moved = [name for name in values if values[name] != known.get(name)]
+                        name = moved[0] if moved else sorted(set(known) - set(values))[0]
+                        text = f"{self.name}, {key}, seed {seed}: {name} is {values.get(name)}, and {known.get(name)}"
+                        raise RunsChanged(f"{text} is stored, on the processor and packages on which it was made.")
+        else:
+            self.compare_elsewhere(stored["runs"], fresh, list(chosen))
+        _report(self.chapter, self.name, [int(seed) for seed in chosen], "equal" if here else "within the spread")
+
+    def compare_elsewhere(self, stored: dict, fresh: dict, chosen: list) -> None:
+        """Train more seeds of an arm for as long as every fresh value lies beyond all stored ones."""
+        more = [seed for seed in self.seeds if seed not in chosen]
+        enough = again_in_a_row(len(self.seeds))
+        for framework in self.frameworks:
+            for arm in self.arms:
+                key, waiting = f"{framework} | {arm}", list(more)
+                while odd := _suspicious(fresh[key], stored[key]):
+                    if len(fresh[key]) >= enough or not waiting:
+                        name, new, old = odd
+                        raise RunsChanged(
+                            f"{self.name}, {key}: {name} is {new} in {len(new)} seeds trained again, all beyond the "
+                            f"{len(old)} stored values from {min(old)} to {max(old)}."
+                        )
+                    fresh[key] |= self.train_one(framework, arm, waiting.pop(0))
+
+    def train_one(self, framework: str, arm: str, seed: int) -> dict:
+        """One run, in this process."""
+        return {str(seed): _plain(self.experiment(framework, arm, seed))}
+
+    def table(self, runs: dict[str, dict]) -> dict[tuple[str, str], Values]:
+        """The runs as arrays, with the seeds in their order."""
+        result = {}
+        for framework in self.frameworks:
+            for arm in self.arms:
+                by_seed = runs[f"{framework} | {arm}"]
+                rows = [by_seed[str(seed)] for seed in self.seeds if str(seed) in by_seed]
+                result[framework, arm] = {name: _stack([row[name] for row in rows]) for name in rows[0]}
+        return result
+
+
+def _run_group(experiment: Callable, jobs: Sequence[tuple], left: Path | None) -> list[tuple[tuple, dict]]:
+    """Runs of one seed, one after the other, each kept on disk as soon as it is finished."""
+    results = []
+    for job in jobs:
+        place = left / (hashlib.sha256(repr(job).encode()).hexdigest()[:16] + ".json") if left else None
+        if place and place.exists():
+            values = json.loads(place.read_text(encoding="utf-8"))
+        else:
+            values = _plain(experiment(*job))
+            if place:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                new = place.with_suffix(".new")
+                new.write_text(json.dumps(values), encoding="utf-8")
+                os.replace(new, place)
+        results.append((job, values))
+    return results
+
+
+def _plain(values: Mapping[str, object]) -> dict[str, float | list]:
+    """Numbers and arrays as JSON has them, with the digits that are stored."""
+    return {name: _rounded(np.asarray(value, dtype=float).tolist()) for name, value in values.items()}
+
+
+def _rounded(value: float | list) -> float | list:
+    if isinstance(value, list):
+        return [_rounded(part) for part in value]
+    return None if value != value else float(f"{value:.{DIGITS}g}")  # JSON has no NaN
+
+
+def _stack(values: Sequence[float | list]) -> np.ndarray:
+    """One row per seed. Lists of unequal length are filled with NaN."""
+    arrays = [np.asarray(value, dtype=float) for value in values]
+    if len({array.shape for array in arrays}) > 1:
+        longest = max(len(array) for array in arrays)
+        arrays = [np.pad(array, (0, longest - len(array)), constant_values=np.nan) for array in arrays]
+    return np.array(arrays)
+
+
+def _summaries(value: float | list) -> dict[str, float]:
+    """What is compared elsewhere of a value: itself, or length, mean and last entry of an array."""
+    array = np.asarray(value, dtype=float)
+    if array.ndim == 0:
+        return {"": float(array)}
+    flat = array.ravel()
+    ends = {" (mean)": flat.mean(), " (last)": flat[-1]} if len(flat) else {}
+    return {" (length)": len(flat), **ends}
+
+
+def _suspicious(fresh: dict, stored: dict) -> tuple[str, list, list] | None:
+    """The first quantity whose fresh values all lie beyond the stored ones, with both."""
+    for name, value in next(iter(fresh.values())).items():
+        for part in _summaries(value):
+            new, old = ([_summaries(run[name])[part] for run in runs.values()] for runs in (fresh, stored))
+            if is_suspicious(new, old):
+                return name + part, new, old
+    return None
+
+
+def _one_run_a_line(everything: dict) -> str:
+    """JSON in which a diff shows which runs changed."""
+    blocks = []
+    for name, stored in everything.items():
+        arms = []
+        for key, by_seed in stored["runs"].items():
+            lines = [f"{json.dumps(seed)}: {json.dumps(values)}" for seed, values in by_seed.items()]
+            arms.append(json.dumps(key) + ": {\n" + ",\n".join(lines) + "}")
+        head = f'"code": {json.dumps(stored["code"])},\n"made on": {json.dumps(stored["made on"])},\n'
+        blocks.append(json.dumps(name) + ": {\n" + head + '"runs": {\n' + ",\n".join(arms) + "}}")
+    return "{\n" + ",\n".join(blocks) + "}\n"
+
+
+def _report(chapter: str, name: str, seeds: list[int], how: str) -> None:
+    """Tell the test summary which seeds were trained again, and how they agree."""
+    if folder := os.environ.get("RUNS_REPORT"):
+        line = {"chapter": chapter, "experiment": name, "seeds": seeds, "agree": how}
+        Path(folder, f"{chapter}-{name}.json").write_text(json.dumps(line), encoding="utf-8")
