@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "keras": {"reductions", "weights"},
     "semantics": {"pytorch", "keras", "reductions", "weights"},
     "datasets": {"mnist"},
+    "runs": {"mnist"},
     "tools": {"mnist"},
     "conftest.py": {"mnist", "tools"},
     "book/extensions": set(),
