@@ -131,7 +131,7 @@ def test_labels_that_are_not_one_class_per_row_are_refused(make, labels, message
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_no_rows_have_no_class_weights(make):
-    with pytest.raises(ValueError, match="^labels is empty: class weights need at least one row"):
+    with pytest.raises(ValueError, match=r"^labels is empty: class weights need at least one row"):
         make([])
 
 
