@@ -233,7 +233,7 @@ def test_while_tracing_weights_per_time_step_are_refused_where_the_number_of_row
 @every_engine
 @pytest.mark.parametrize("weights", [None, np.array(1.0)], ids=["without weights", "scalar weight"])
 def test_a_scalar_loss_is_refused(reduce, weights):
-    with pytest.raises(ValueError, match=r"one entry per row, shape \(n, \.\.\.\), got a scalar"):
+    with pytest.raises(ValueError, match=r"^losses must have one entry per row, shape \(n, \.\.\.\), got a scalar"):
         reduce(np.array(3.0), weights)
 
 
@@ -315,7 +315,10 @@ def test_a_denominator_with_one_weight_per_loss_is_taken_as_it_is(shapes):
 def test_a_denominator_with_fewer_weights_than_losses_is_refused_with_both_shapes(shapes):
     with pytest.raises(ValueError) as error:
         check_denominator(2.0, *shapes)
-    assert f"one weight per loss, shape {shapes[0]}, got {shapes[1]}. Expand the weights" in str(error.value)
+    assert (
+        f"one weight per loss, shape {shapes[0]}, got {shapes[1]}. Expand the weights to that shape, here and"
+        in str(error.value)
+    )
 
 
 @pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])

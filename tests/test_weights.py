@@ -117,7 +117,8 @@ def test_class_weights_are_plain_python_floats_by_plain_python_classes(make, lab
     [
         (
             np.eye(3),
-            r"shape \(n,\), got shape \(3, 3\)\. For one-hot rows pass labels.argmax\(axis=1\)\. For sequences",
+            r"shape \(n,\), got shape \(3, 3\)\. For one-hot rows pass labels.argmax\(axis=1\)\. For sequences, or "
+            r"several labels per row, make one weight per loss: class_to_sample_weights\(labels.ravel\(\), ...\)",
         ),
         (np.array(1), r"got shape \(\)"),
         ([0.0, np.nan, np.nan], "must not be NaN: row 1 is"),
@@ -268,6 +269,7 @@ def test_half_life_weights_by_hand():
     weights = half_life_weights([0, 5, 10, 15], 5)
     assert weights.dtype == np.float32
     assert weights.tolist() == [1.0, 0.5, 0.25, 0.125]
+    assert half_life_weights([0, 0.25], 0.25).tolist() == [1.0, 0.5]
 
 
 @pytest.mark.parametrize("half_life", [0, -1.0, np.nan, np.inf])
@@ -379,7 +381,7 @@ def test_labels_of_more_than_one_type_are_refused_with_the_first_odd_row(odd):
 
 
 def test_a_single_class_has_no_share_of_the_others():
-    with pytest.raises(ValueError, match="all rows have the label 1: as the only class it would get the weight 0"):
+    with pytest.raises(ValueError, match=r"label 1: as .* get the weight 0\. Give labels of two classes or more"):
         share_class_weights([1, 1])
 
 
