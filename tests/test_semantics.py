@@ -87,7 +87,6 @@ def process():
 @pytest.fixture(scope="module")
 def baseline(process):
     """The frameworks as they are. From another process, so that all comparisons also say that runs agree."""
-    assert (process.returncode, process.stderr) == (0, "")  # it prints JSON alone
     return json.loads(process.stdout)
 
 
@@ -113,19 +112,27 @@ def effects(case, targets, observed):
 # The rows of the frameworks as they are.
 
 
-def test_every_row_comes_once_with_the_promised_keys_and_the_versions(baseline):
+def test_rows_have_the_promised_keys_and_are_strings(baseline):
     assert all(tuple(row) == KEYS for row in baseline)
     assert {type(value) for row in baseline for value in row.values()} == {str}
+
+
+def test_no_row_comes_twice_and_none_is_missing(baseline):
     assert max(Counter(map(key, baseline)).values()) == 1
+    counts = Counter((row["section"], row["framework"]) for row in baseline)
     kinds = len(CLASS_KINDS) + len(ROW_KINDS)
-    assert Counter((row["section"], row["framework"]) for row in baseline) == {
+    assert counts == {
         ("effects", "keras"): 49,
         ("denominators", "torch"): 9,
         ("denominators", "keras"): 5,
         ("inputs", "keras"): 15,
         **{("bad_inputs", framework): kinds for framework in ("keras", "torch", "helpers")},
     }
-    assert {(row["framework"], row["version"], row["backend"]) for row in baseline} == {
+
+
+def test_rows_name_the_versions_and_the_backend(baseline):
+    named = {(row["framework"], row["version"], row["backend"]) for row in baseline}
+    assert named == {
         ("keras", keras.__version__, keras.backend.backend()),
         ("torch", torch.__version__, ""),
         ("helpers", helpers.__version__, ""),
@@ -266,13 +273,13 @@ def test_a_compiled_fit_gives_what_the_eager_one_gives(monkeypatch):
         np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
-@pytest.mark.parametrize("size", [1e-12, 1.0, 1e12])
-def test_every_denominator_is_told_apart_whatever_the_size_of_the_losses(size):
-    losses, weights = size * np.array([1.0, 9.0, 25.0]), [1.0, 3.0, 0.0]
+def test_every_denominator_is_told_apart():
+    losses, weights = [1.0, 9.0, 25.0], [1.0, 3.0, 0.0]
     values = [reduce_losses(losses, weights, reduction) for reduction in REDUCTIONS]
     assert [denominator(value, losses, weights) for value in values] == list(REDUCTIONS)
-    for other in (size, 17.5 * size, values[1] * 1.001, float("nan")):
-        assert denominator(other, losses, weights) == "none of these"
+    assert denominator(17.5, losses, weights) == "none of these"
+    assert denominator(float("nan"), losses, weights) == "none of these"
+    assert denominator(values[1] * 1.001, losses, weights) == "none of these"
 
 
 def test_losses_and_weights_that_prove_nothing_are_refused():
@@ -336,33 +343,24 @@ def test_a_keras_that_ignores_sample_weight(monkeypatch, flipped):
     assert flipped("effects", "inputs", "bad_inputs", only="keras") == wanted
 
 
-def class_weight_reaches_the_validation_data(arguments):
-    if arguments.get("class_weight"):
-        x, y = arguments["validation_data"]
-        arguments["validation_data"] = x, y, np.array([arguments["class_weight"][int(label)] for label in y])
+def test_a_keras_whose_class_weight_reaches_the_validation_data(monkeypatch, flipped):
+    def weigh(arguments):
+        if arguments.get("class_weight"):
+            x, y = arguments["validation_data"]
+            weights = np.array([arguments["class_weight"][int(label)] for label in y])
+            arguments["validation_data"] = x, y, weights
+
+    patch_fit(monkeypatch, weigh)
+    assert flipped("effects") == effects("class_weight", VALIDATION, "yes")
 
 
-def validation_data_carry_no_weights(arguments):
-    if arguments.get("validation_data"):
-        arguments["validation_data"] = arguments["validation_data"][:2]
+def test_a_keras_whose_validation_data_carries_no_weights(monkeypatch, flipped):
+    def drop(arguments):
+        if arguments.get("validation_data"):
+            arguments["validation_data"] = arguments["validation_data"][:2]
 
-
-def generators_swallow_class_weight(arguments):
-    if hasattr(arguments["x"], "send"):
-        arguments.pop("class_weight", None)
-
-
-@pytest.mark.parametrize(
-    ("change", "section", "rows"),
-    [
-        (class_weight_reaches_the_validation_data, "effects", effects("class_weight", VALIDATION, "yes")),
-        (validation_data_carry_no_weights, "effects", effects("validation_weights", VALIDATION, "no")),
-        (generators_swallow_class_weight, "inputs", {("inputs", "keras", "generator", "class_weight"): S}),
-    ],
-)
-def test_a_keras_whose(monkeypatch, flipped, change, section, rows):
-    patch_fit(monkeypatch, change)
-    assert flipped(section) == rows
+    patch_fit(monkeypatch, drop)
+    assert flipped("effects") == effects("validation_weights", VALIDATION, "no")
 
 
 def test_a_keras_that_takes_both_kinds_of_weights(monkeypatch, baseline):
@@ -389,6 +387,15 @@ def test_a_keras_that_refuses_string_keys(monkeypatch, baseline):
     # Whole rows: the details too are those of another process.
     changed = [row for row in observe(["inputs", "bad_inputs"], "keras") if row != before[key(row)]]
     assert [(key(row), row["observed"]) for row in changed] == [(row_of_keys, R)]
+
+
+def test_a_keras_whose_generators_swallow_class_weight(monkeypatch, flipped):
+    def swallow(arguments):
+        if hasattr(arguments["x"], "send"):
+            arguments.pop("class_weight", None)
+
+    patch_fit(monkeypatch, swallow)
+    assert flipped("inputs") == {("inputs", "keras", "generator", "class_weight"): S}
 
 
 def test_a_keras_that_reports_another_loss_than_it_descends(monkeypatch, flipped):
@@ -563,6 +570,11 @@ def test_unknown_arguments_end_with_status_2(arguments, capsys):
     assert "usage: python -m helpers.semantics" in printed.err
 
 
+def test_the_command_prints_json_alone(process):
+    assert (process.returncode, process.stderr) == (0, "")
+    assert isinstance(json.loads(process.stdout), list)
+
+
 def test_the_other_backend_makes_the_same_observations(baseline):
     (backend,) = {"tensorflow", "torch"} - {keras.backend.backend()}
     process = run_cli("--format", "json", KERAS_BACKEND=backend)
@@ -589,3 +601,11 @@ def test_the_command_ends_with_status_1_where_keras_cannot_start():
     assert len(rows) == 88
     assert {(row["version"], row["backend"], row["observed"]) for row in rows} == {("", "", "not observed")}
     assert all("nonsense" in row["detail"] for row in rows)
+
+
+@pytest.mark.parametrize("size", [1e-12, 1.0, 1e12])
+def test_a_denominator_is_found_whatever_the_size_of_the_losses(size):
+    losses, weights = size * np.array([1.0, 9.0, 25.0]), np.array([1.0, 3.0, 0.0])
+    for reduction in REDUCTIONS:
+        assert denominator(reduce_losses(losses, weights, reduction), losses, weights) == reduction
+    assert denominator(size, losses, weights) == "none of these"
