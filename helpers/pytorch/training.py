@@ -193,8 +193,7 @@ def _batch_loss(model: nn.Module, batch: Sequence[Tensor | None], loss: Loss, re
         outputs = model(x)
     if not isinstance(outputs, Tensor):
         raise ValueError(f"the model must return one tensor, got {type(outputs).__name__}. Wrap it, and return one.")
-    classes, numbers = "class numbers must be int64: pass y.astype('int64')", "pass y.astype('float32')"
-    with _hint_for_integers(y, "y", f"{classes}. But binary cross-entropy and squared errors need floats: {numbers}"):
+    with _hint_for_integers(y, "y", "binary cross-entropy and squared errors need floats: pass y.astype('float32')"):
         losses = loss(outputs, y)
     if losses.ndim == 0 or len(losses) != len(x):
         raise ValueError(
