@@ -226,6 +226,19 @@ def test_what_was_finished_before_an_interruption_is_kept(notebook, capsys):
     assert len(calls) == 80 + 1 + 8
 
 
+def test_without_a_history_the_cells_are_those_that_ipython_keeps(stored, monkeypatch, capsys):
+    """As under nbval."""
+    space = stored.space
+    for number, cell in enumerate(CELLS):
+        name = f"/tmp/kernel/{number}.py"
+        exec(compile(cell, name, "exec"), space)
+        monkeypatch.setitem(runs.linecache.cache, name, (len(cell), None, cell.splitlines(keepends=True), name))
+    space["In"] = [""]
+    monkeypatch.setenv("RUNS", "check")
+    runs.run(space["experiment"], chapter="toy", arms=("plain", "shifted"), seeds=range(20))
+    assert "they agree" in capsys.readouterr().out
+
+
 def test_the_next_commit_chooses_other_seeds(stored, monkeypatch):
     chosen = set()
     for commit in "abcdefgh":
