@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import linecache
 import os
 import platform
 import subprocess
@@ -155,8 +156,7 @@ class _Plan:
         self.experiment, self.chapter, self.name = experiment, chapter, experiment.__name__
         self.frameworks, self.arms, self.seeds = frameworks, arms, seeds
         self.path = FOLDER / f"{chapter}.json"
-        cells = experiment.__globals__.get("In") or [Path(experiment.__code__.co_filename).read_text(encoding="utf-8")]
-        self.code = code_digest(self.name, cells)
+        self.code = code_digest(self.name, _executed(experiment))
 
     def on_stand_in(self) -> bool:
         """Whether the notebook has loaded digits that are not MNIST's."""
@@ -259,6 +259,16 @@ class _Plan:
                 rows = [by_seed[str(seed)] for seed in self.seeds if str(seed) in by_seed]
                 result[framework, arm] = {name: _stack([row[name] for row in rows]) for name in rows[0]}
         return result
+
+
+def _executed(experiment: Callable) -> list[str]:
+    """The sources of the notebook's executed cells in their order, or that of the experiment's file."""
+    if "In" not in experiment.__globals__:
+        return [Path(experiment.__code__.co_filename).read_text(encoding="utf-8")]
+    # nbval stores no history: its cells are only where IPython keeps them for tracebacks, all in one folder.
+    folder = Path(experiment.__code__.co_filename).parent
+    kept = [entry[2] for name, entry in linecache.cache.items() if len(entry) == 4 and Path(name).parent == folder]
+    return [cell for cell in experiment.__globals__["In"] if cell] or ["".join(lines) for lines in kept]
 
 
 def _run_group(experiment: Callable, jobs: Sequence[tuple], left: Path | None) -> list[tuple[tuple, dict]]:
