@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
@@ -141,6 +143,38 @@ def test_a_row_shows_the_verdict_and_the_figures_of_the_chapter(build):
     assert rows[1] == ["What C2 says.", "does not hold in Keras: why", "PyTorch: 0.88\nKeras: fit(...)"]
     assert {"document-000", "holds-if"} < set(page.find(id="c1")["class"])
     assert {"document-000", "does-not-hold"} < set(page.find(id="c2")["class"])
+
+
+def test_a_row_shows_what_was_asked_and_the_documents_own_number(build):
+    found = Finding("C1", "holds", SAME, criterion="at least 0.5", scope="one data set", document="0.9")
+    page = build(lines("C1"), chapter=[pastes(found)]).page("index.html")
+    assert [note.text for note in page.find(id="c1").find_all(class_="note-of")] == [
+        "Asked: at least 0.5",
+        "The document: 0.9",
+        "Tested on: one data set",
+    ]
+
+
+def test_all_rows_are_data_too(build):
+    differ = {"PyTorch": "0.88", "Keras": "0.89"}
+    found = [Finding("C1", "holds if x", differ, criterion="at least 0.5"), Finding("D1", "holds", SAME)]
+    ledger = lines("C1") + "## 001: The second\n\n" + lines("D1", document="001")
+    project = build(ledger, chapter=[pastes(*found)])
+    link = project.page("index.html").find("a", string="claims.json")["href"]
+    first, second = json.loads((project.html / link).read_text(encoding="utf-8"))
+    assert first == {
+        "claim": "C1",
+        "source": "000",
+        "chapter": "chapter.ipynb",
+        "says": "What C1 says.",
+        "verdict": "holds if x",
+        "kind": "holds if",
+        "figures": differ,
+        "criterion": "at least 0.5",
+        "document": None,
+        "scope": None,
+    }
+    assert (second["claim"], second["source"], second.keys()) == ("D1", "001", first.keys())
 
 
 def test_what_a_claim_says_may_hold_code_and_formulas(build):

@@ -7,7 +7,8 @@ On the page of the ledger this directive names a document and a chapter, and say
     ```
 
 It becomes a table. Verdicts and figures are those that the chapter pasted with `glue`. `{claim-summary}` becomes a
-table of all documents and verdicts. In prose, {claim}`C1` leads to the row of a claim.
+table of all documents and verdicts, with a link to `claims.json`, which has all rows as data. In prose, {claim}`C1`
+leads to the row of a claim.
 
 A claim is computed where `C1_verdict` is glued, however the verdict came about. Its row leads to the first cell that
 prints the glued verdict as a line of its own ("C1: holds"): what a reader lands on says what the row says. Where no
@@ -17,6 +18,7 @@ missing from the ledger is a warning.
 
 from __future__ import annotations
 
+import json
 import re
 from ast import literal_eval
 from collections.abc import Iterator, Sequence
@@ -35,6 +37,9 @@ KINDS = ("holds", "holds if", "holds, but", "does not hold")
 # A plain "holds" has no more words. A verdict that says both "holds if" and "but" counts as the first of them.
 KIND = re.compile(r"holds$|holds if\b|holds, but\b|does not hold\b")
 VERDICT = "_verdict"
+# What else a verdict may say, and how the ledger puts it: C1_criterion, C1_document, C1_scope.
+NOTES = {"criterion": "Asked", "document": "The document", "scope": "Tested on"}
+DATA = "claims.json"
 
 logger = logging.getLogger(__name__)
 
@@ -118,9 +123,9 @@ class ClaimTable(SphinxDirective):
             entry(reference("claim-cell", claim, claim)),
             entry(*says),
             entry(nodes.strong("", kind, classes=["verdict"]), pasted(reason)),
-            nodes.entry("", *self.figures(claim)),
+            nodes.entry("", *self.figures(claim), *self.notes(claim)),
         ]
-        facts = {"document": self.document, "kind": kind}
+        facts = {"document": self.document, "kind": kind, "record": self.record(claim, text, verdict, kind)}
         classes = ["claim", f"document-{self.document}", css_class(kind)]
         row = nodes.row("", *entries, ids=[claim.lower()], classes=classes, **facts)
         self.env.get_domain("std").note_object("claim", claim, claim.lower(), location=self.get_location())
@@ -132,6 +137,25 @@ class ClaimTable(SphinxDirective):
         if len(set(texts.values())) == 1:
             return [figure("Both", texts.popitem()[1], "both")]
         return [figure(FRAMEWORKS[name], text, name) for name, text in texts.items()]
+
+    def notes(self, claim: str) -> list[nodes.paragraph]:
+        """What was asked, what the document found, and how far the experiments go."""
+        known = [name for name in NOTES if f"{claim}_{name}" in self.values]
+        return [labelled(NOTES[name], self.value(f"{claim}_{name}"), "note-of") for name in known]
+
+    def record(self, claim: str, says: str, verdict: str, kind: str) -> dict[str, Any]:
+        """The row as data."""
+        notes = {name: self.value(f"{claim}_{name}") for name in NOTES if f"{claim}_{name}" in self.values}
+        return {
+            "claim": claim,
+            "source": self.document,
+            "chapter": self.chapter,
+            "says": says,
+            "verdict": verdict,
+            "kind": kind,
+            "figures": {label: self.value(f"{claim}_{label.lower()}") for label in FRAMEWORKS.values()},
+            **{name: notes.get(name) for name in NOTES},
+        }
 
     def value(self, key: str) -> str:
         """The text that the chapter pasted under a key."""
@@ -147,7 +171,12 @@ def pasted(text: str) -> nodes.inline:
 
 def figure(label: str, text: str, name: str) -> nodes.paragraph:
     """A figure, with the framework it belongs to in front."""
-    return nodes.paragraph("", "", nodes.strong("", label), pasted(f": {text}"), classes=["figure-of", name])
+    return labelled(label, text, "figure-of", name)
+
+
+def labelled(label: str, text: str, *classes: str) -> nodes.paragraph:
+    """A text with its label in front."""
+    return nodes.paragraph("", "", nodes.strong("", label), pasted(f": {text}"), classes=list(classes))
 
 
 class ClaimSummary(SphinxDirective):
@@ -155,7 +184,8 @@ class ClaimSummary(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Leave a place: the claims come later on the page."""
-        return [claim_summary()]
+        link = nodes.reference("", DATA, refuri=DATA, internal=False)
+        return [claim_summary(), nodes.paragraph("", "", nodes.Text("All rows as data: "), link)]
 
 
 def fill_summary(app: Sphinx, doctree: nodes.document) -> None:
@@ -221,7 +251,15 @@ def add_files(app: Sphinx, pagename: str, template: str, context: dict[str, Any]
     if kinds & {"claim", "claim-cell"}:
         app.add_css_file("ledger.css")
     if "claim" in kinds:
+        write_data(Path(app.outdir, pagename).parent / DATA, doctree)
         app.add_js_file("ledger.js", loading_method="defer")
+
+
+def write_data(path: Path, doctree: nodes.document) -> None:
+    """All claims of a page as JSON, beside it."""
+    claims = [row["record"] for row in doctree.findall(nodes.row) if "claim" in row["classes"]]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(claims, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

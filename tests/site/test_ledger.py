@@ -5,6 +5,7 @@ What is expected is read from the notebooks and from the ledger's source, not fr
 
 from __future__ import annotations
 
+import json
 import re
 from ast import literal_eval
 from itertools import product
@@ -105,6 +106,13 @@ def test_every_row_shows_what_its_chapter_found(open_page):
     assert len(verdicts) == len(CLAIMS) == len(DOCUMENT_OF)
     assert dict(verdicts) == {name: claim.verdict for name, claim in CLAIMS.items()}
     assert shown_figures(page) == {name: figures_of(claim) for name, claim in CLAIMS.items()}
+
+
+def test_the_data_are_what_the_chapters_pasted(site):
+    rows = json.loads((site / "book" / "claims.json").read_text(encoding="utf-8"))
+    assert {row["claim"]: (row["verdict"], row["figures"]) for row in rows} == {
+        name: (claim.verdict, claim.figures) for name, claim in CLAIMS.items()
+    }
 
 
 def test_every_claim_leads_to_a_cell_that_says_what_the_row_says(open_page):
