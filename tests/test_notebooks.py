@@ -28,10 +28,14 @@ each_chapter = pytest.mark.parametrize("path", [*CHAPTERS, TEMPLATE], ids=lambda
 
 MAX_LINES = 15
 MAX_CHARACTERS = 88
-CELLS_PER_IGNORED = 8
 FRAMEWORKS = {"framework-torch", "framework-keras"}
-IGNORED = "nbval-ignore-output"
-REFUSED_TAGS = ("nbval-skip", "raises-exception", "nbval-raises-exception", "pytest-validate-ignore-output")
+REFUSED_TAGS = (
+    "nbval-ignore-output",
+    "nbval-skip",
+    "raises-exception",
+    "nbval-raises-exception",
+    "pytest-validate-ignore-output",
+)
 REFUSED_MARKERS = ("NBVAL_IGNORE_OUTPUT", "NBVAL_SKIP", "NBVAL_RAISES_EXCEPTION", "PYTEST_VALIDATE_IGNORE_OUTPUT")
 PICTURES = ("image/png", "image/jpeg")
 MACHINE_PATHS = ("/home/", "/tmp/", "/root/", "/Users/")
@@ -92,7 +96,7 @@ def shows_sliders(cell: NotebookNode) -> bool:
 
 def compared_texts(cell: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
     """Where the text is that nbval compares, as (holder, key). Text beside an image only names the figure."""
-    if cell.cell_type != "code" or IGNORED in tags(cell):
+    if cell.cell_type != "code":
         return
     for output in cell.outputs:
         if output.output_type == "stream" and output.name == "stdout":
@@ -206,22 +210,6 @@ def hidden_from_the_check(notebook: NotebookNode) -> Iterator[str]:
                 yield f"{label} contains {marker}, which hides it from the check"
 
 
-def ignored_without_reason(notebook: NotebookNode) -> Iterator[str]:
-    for label, cell in code_cells(notebook):
-        reason = cell.metadata.get("nbval_ignore_reason")
-        if IGNORED in tags(cell) and not (isinstance(reason, str) and reason.strip()):
-            yield f"{label} is tagged {IGNORED} without an nbval_ignore_reason in its metadata"
-
-
-def too_many_ignored(notebook: NotebookNode) -> Iterator[str]:
-    cells = code_cells(notebook)
-    # Figures aside: pixels are never compared.
-    ignored = [label for label, cell in cells if IGNORED in tags(cell) and not shows_image(cell)]
-    if len(ignored) * CELLS_PER_IGNORED > len(cells):
-        share = f"{len(ignored)} of {len(cells)} code cells, at most one in {CELLS_PER_IGNORED} is allowed"
-        yield f"the notebook ignores the output of {share}: {', '.join(ignored)}"
-
-
 def nothing_compared(notebook: NotebookNode) -> Iterator[str]:
     if not any(compared_numbers(cell) for cell in notebook.cells):
         yield "the notebook has no compared text output with a digit in it"
@@ -268,8 +256,8 @@ def wrong_kernel(notebook: NotebookNode) -> Iterator[str]:
 
 Rule = Callable[[NotebookNode], Iterator[str]]
 RULES: list[Rule] = [not_a_fresh_run, stored_troubles, split_prints, too_long, without_alt_text, unnumbered_figures]
-RULES += [unpaired_frameworks, code_without_prose, hidden_from_the_check, ignored_without_reason, too_many_ignored]
-RULES += [nothing_compared, machine_paths, unsolved_exercises, solutions_in_sight, wrong_kernel]
+RULES += [unpaired_frameworks, code_without_prose, hidden_from_the_check, nothing_compared]
+RULES += [machine_paths, unsolved_exercises, solutions_in_sight, wrong_kernel]
 
 
 def violations(notebook: NotebookNode) -> list[str]:
@@ -302,17 +290,15 @@ def code(name: str, source: str, *outputs: NotebookNode, **metadata) -> Notebook
 
 
 PROSE = v4.new_markdown_cell("Prose.", id="prose")
-IGNORE = {"tags": [IGNORED], "nbval_ignore_reason": "A time varies."}
 
 
 def good_notebook() -> NotebookNode:
-    """The template, and what else a rule looks at. Of its eight code cells one is ignored, and the figure as well."""
+    """The template, and what else a rule looks at."""
     notebook = nbformat.read(TEMPLATE, as_version=4)
     find(notebook, "title").source += '\n\n![A map.](map.png) <img src="map.png" alt="A map.">'
     find(notebook, "figure").outputs = [output("image/png", "iVBO/tmp/Rw0K")]
-    find(notebook, "figure").metadata.update(IGNORE)
     result = v4.new_output("execute_result", {"text/plain": "'done'"})
-    more = [code("time", "t", prints("0.12\n"), **IGNORE), code("result", "r", result), code("last", "last = True")]
+    more = [code("result", "r", result), code("last", "last = True")]
     for count, cell in enumerate(more, len(code_cells(notebook)) + 1):
         cell.execution_count = count
         notebook.cells += [v4.new_markdown_cell("Prose.", id=f"before-{cell.id}"), cell]
@@ -354,7 +340,7 @@ TORCH.execution_count = 2
 # What goes red, how the good notebook is edited, and what the sentence says.
 RED: list[tuple[Rule, Mapping[str, Any], str]] = [
     (not_a_fresh_run, {"last.execution_count": None}, "(last = True) was not executed"),
-    (not_a_fresh_run, {"last.execution_count": 9}, "(last = True) has execution count 9, not 8"),
+    (not_a_fresh_run, {"last.execution_count": 9}, "(last = True) has execution count 9, not 7"),
     (stored_troubles, {"last.outputs": [v4.new_output("error", ename="ValueError")]}, "a stored error: ValueError"),
     (stored_troubles, {"last.outputs": [prints("Warning!\n", "stderr")]}, "(last = True) has stderr output: Warning!"),
     (split_prints, {"last.outputs": [prints("a\n"), prints("b\n")]}, "(last = True) shows one print in several boxes"),
@@ -388,9 +374,6 @@ RED: list[tuple[Rule, Mapping[str, Any], str]] = [
     (code_without_prose, {"pair": []}, "cell 3 (losses, weight = torch"),
     *((hidden_from_the_check, {TAGS: [tag]}, f"has the tag {tag}") for tag in REFUSED_TAGS),
     *((hidden_from_the_check, {"last.source": f"# {mark}"}, f"contains {mark}") for mark in REFUSED_MARKERS),
-    (ignored_without_reason, {"time.metadata.nbval_ignore_reason": " "}, "(t) is tagged nbval-ignore-output without"),
-    (too_many_ignored, {"last.metadata": IGNORE}, "2 of 8 code cells, at most one in 8 is allowed: cell "),
-    (too_many_ignored, {"last.source": ""}, "1 of 7 code cells"),
     (nothing_compared, {"torch.outputs": [], "keras.outputs": [], "solution.outputs": [prints("a\n")]}, "with a digit"),
     *((machine_paths, {"last.outputs": [prints(f"{path}a\n")]}, f"in its output: {path}") for path in MACHINE_PATHS),
     (machine_paths, {"last.outputs": [output("text/html", "<b>/tmp/a.npz</b>")]}, "(last = True) shows a path"),
@@ -422,7 +405,7 @@ def test_every_rule_is_shown_to_go_red():
 
 def test_all_that_hides_a_cell_from_nbval_is_refused():
     # Asked of the installed nbval, so that a later one cannot bring a way round the rules.
-    assert set(nbval.metadata_tags) == {*REFUSED_TAGS, IGNORED, "nbval-check-output"}
+    assert set(nbval.metadata_tags) == {*REFUSED_TAGS, "nbval-check-output"}
     assert set(nbval.comment_markers) == {*REFUSED_MARKERS, "NBVAL_CHECK_OUTPUT"}
 
 

@@ -166,6 +166,14 @@ def test_elsewhere_an_arm_that_gives_something_else_is_red(stored, monkeypatch):
         stored()
 
 
+def test_elsewhere_a_few_stored_seeds_are_no_evidence(notebook, monkeypatch):
+    notebook("store", seeds=range(6))
+    elsewhere(monkeypatch)
+    for seed in range(6):
+        change(notebook.path, "Keras | shifted", seed, "score", 50.0 + seed)
+    notebook(seeds=range(6))
+
+
 def test_elsewhere_a_small_shift_of_all_arms_is_seen_in_their_mean(stored, monkeypatch):
     arms = tuple(f"arm {i}" for i in range(30))
     cells = [*CELLS[:3], "def experiment(framework, arm, seed):\n    return train(seed + 100 * int(arm[4:]))"]
