@@ -20,10 +20,11 @@ PORT ?= 8000
 BIN := .venv/bin
 READY := .venv/ready
 NAME := $(basename $(notdir $(CHAPTER)))
-CHAPTERS := $(if $(CHAPTER),book/$(NAME).ipynb,$(wildcard book/*.ipynb))
+TEMPLATE := tools/template.ipynb
+CHAPTERS := $(if $(CHAPTER),book/$(NAME).ipynb,$(wildcard book/*.ipynb) $(TEMPLATE))
 # One chapter and its rules, the tests that need a GPU, or everything, in two processes.
 TESTS := $(if $(GPU),tests/test_cuda.py,$(if $(CHAPTER),$(CHAPTERS) tests/test_notebooks.py -k $(NAME),\
-	book tests -n 2 --dist loadfile --no-loadscope-reorder))
+	book $(TEMPLATE) tests -n 2 --dist loadfile --no-loadscope-reorder))
 
 SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 # The first of these that is Python 3.11 to 3.13. Name another with `make book PYTHON=...`.

@@ -20,8 +20,9 @@ for variable, value in ENVIRONMENT.items():
 
 # A chapter with stored runs trains some again and compares; what it finds stands in the summary.
 os.environ.setdefault("RUNS", "check")
-RUNS_REPORT = Path(__file__).parent / "_build" / "reports" / "runs"
-os.environ["RUNS_REPORT"] = str(RUNS_REPORT)
+# A run inside a run reports to the outer one, and leaves its reports alone.
+OUTERMOST = "RUNS_REPORT" not in os.environ
+RUNS_REPORT = Path(os.environ.setdefault("RUNS_REPORT", str(Path(__file__).parent / "_build" / "reports" / "runs")))
 
 collect_ignore = []
 if not os.environ.get("GPU"):
@@ -56,7 +57,7 @@ RunningKernel.await_reply = await_reply
 
 def pytest_sessionstart(session):
     """Forget which runs were trained again last time."""
-    if not hasattr(session.config, "workerinput"):
+    if OUTERMOST:
         RUNS_REPORT.mkdir(parents=True, exist_ok=True)
         for old in RUNS_REPORT.glob("*.json"):
             old.unlink()

@@ -2,8 +2,8 @@
 
 A chaotic training ends elsewhere on another processor, so its printed results could not be compared. Its runs can: a
 chapter's runs are stored as data, value by value, and everything on the page is computed from them. Each time, a few
-seeds are trained again and compared with their stored values: exactly where they were made, and elsewhere by
-`is_suspicious`, a rule that knows nothing of the distribution.
+seeds are trained again and compared with their stored values: exactly where they were made, and elsewhere by a rule
+that knows nothing of their distribution (`_agreement`).
 
 The variable RUNS says what `run` does: nothing set, for a reader: trains a few again; `all`: trains all again;
 `store`, for `make execute`: trains what is not stored, and stores it; `check`, for `make test`: as for a reader, but
@@ -15,31 +15,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
-from math import comb
 from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
 
+from ._agreement import again_in_a_row, pooled, surroundings, suspicious
 from ._code import code_digest
 from .mnist import Mnist
 
-__all__ = ["RunsChanged", "again_in_a_row", "is_suspicious", "run"]
+__all__ = ["RunsChanged", "run"]
 
 FRAMEWORKS = ("PyTorch", "Keras")
-#: For one quantity of one arm. With 400 of them in the book a false alarm comes in under one run of a thousand.
-FALSE_ALARM = 2.5e-6
 DIGITS = 9  # of a stored value: all that float32 has
+PROCESSES = 2
 FOLDER = Path("runs")  # a notebook runs in its own folder
-#: What moves the last bits of a training: besides the packages, these variables.
-_VARIABLES = ("OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_CBWR", "TF_ENABLE_ONEDNN_OPTS")
-_PACKAGES = ("numpy", "torch", "tensorflow", "keras")
-
 Values = dict[str, np.ndarray]
 
 
@@ -97,57 +90,6 @@ def run(
     return plan.table(stored["runs"])
 
 
-def again_in_a_row(stored: int) -> int:
-    """How many fresh values of one side, all beyond the stored ones, are no longer chance.
-
-    If fresh and stored values come from the same distribution, whichever that is, every order of them is equally
-    likely. That m fresh values lie above all n stored ones has the probability 1 / C(n + m, m), and as much below.
-
-    Args:
-        stored: number of stored values, n.
-
-    Returns:
-        the smallest m with 2 / C(n + m, m) <= `FALSE_ALARM`.
-    """
-    return next(m for m in range(1, 1000) if 2 / comb(stored + m, m) <= FALSE_ALARM)
-
-
-def is_suspicious(fresh: Sequence[float], stored: Sequence[float]) -> bool:
-    """Whether all fresh values lie beyond all stored ones, on the same side, or are NaN where no stored one is.
-
-    Args:
-        fresh: values of the seeds trained again, at least one.
-        stored: those of all seeds.
-    """
-    fresh, stored = np.asarray(fresh, dtype=float), np.asarray(stored, dtype=float)
-    if np.isnan(fresh).all():
-        return not np.isnan(stored).any()
-    known = stored[~np.isnan(stored)]
-    return bool(len(known) == 0 or (fresh > known.max()).all() or (fresh < known.min()).all())
-
-
-def surroundings() -> dict[str, object]:
-    """What the last bits of a training depend on: processor, threads, packages."""
-    info = Path("/proc/cpuinfo")  # only Linux has it
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    facts = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
-    facts = {name.strip(): text.strip() for name, text in facts.items()}
-    sets = " ".join(sorted(facts.get("flags", "").split()))
-    return {
-        "processor": facts.get("model name") or platform.processor() or platform.machine(),
-        "instruction sets": hashlib.sha256(sets.encode()).hexdigest()[:8],
-        "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
-        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
 class _Plan:
     """All runs of one experiment: framework x arm x seed."""
 
@@ -188,19 +130,19 @@ class _Plan:
         # can share what a cache holds, such as a compiled model.
         left = Path("..") / "_build" / "runs" / f"{self.chapter}-{self.name}-{self.code}" if keep else None
         groups = [[(f, arm, seed) for arm in self.arms] for seed in seeds for f in self.frameworks]
-        pool = Parallel(n_jobs=min(2, len(groups)), initializer=import_module, initargs=("helpers.keras",),
-                        batch_size=-(-len(groups) // 2), pre_dispatch="all")  # fmt: skip
+        pool = Parallel(n_jobs=min(PROCESSES, len(groups)), initializer=import_module, initargs=("helpers.keras",),
+                        batch_size=-(-len(groups) // PROCESSES), pre_dispatch="all")  # fmt: skip
         results = pool(delayed(_run_group)(self.experiment, group, left) for group in groups)
         runs: dict[str, dict] = {}
         for (framework, arm, seed), values in [pair for group in results for pair in group]:
-            runs.setdefault(f"{framework} | {arm}", {})[str(seed)] = values
+            runs.setdefault(_key(framework, arm), {})[str(seed)] = values
         return runs
 
     def load(self) -> dict | None:
         """The stored runs of this code, or None."""
         everything = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
         stored = everything.get(self.name)
-        keys = {f"{f} | {arm}" for f in self.frameworks for arm in self.arms}
+        keys = {_key(f, arm) for f in self.frameworks for arm in self.arms}
         known = stored and stored["code"] == self.code and set(stored["runs"]) == keys
         seeds = {str(seed) for seed in self.seeds}
         return stored if known and all(set(runs) == seeds for runs in stored["runs"].values()) else None
@@ -227,38 +169,43 @@ class _Plan:
                         text = f"{self.name}, {key}, seed {seed}: {name} is {values.get(name)}, and {known.get(name)}"
                         raise RunsChanged(f"{text} is stored, on the processor and packages on which it was made.")
         else:
-            self.compare_elsewhere(stored["runs"], fresh, list(chosen))
+            self.compare_elsewhere(stored["runs"], fresh)
         _report(self.chapter, self.name, [int(seed) for seed in chosen], "equal" if here else "within the spread")
 
-    def compare_elsewhere(self, stored: dict, fresh: dict, chosen: list) -> None:
+    def compare_elsewhere(self, stored: dict, fresh: dict) -> None:
         """Train more seeds of an arm for as long as every fresh value lies beyond all stored ones."""
-        more = [seed for seed in self.seeds if seed not in chosen]
         enough = again_in_a_row(len(self.seeds))
         for framework in self.frameworks:
-            for arm in self.arms:
-                key, waiting = f"{framework} | {arm}", list(more)
-                while odd := _suspicious(fresh[key], stored[key]):
-                    if len(fresh[key]) >= enough or not waiting:
-                        name, new, old = odd
+            arms = [(framework, arm) for arm in self.arms]
+            # Each arm alone, and the mean over all, which sees a small shift that all of them share.
+            for group in [*([arm] for arm in arms), arms]:
+                keys = [_key(*arm) for arm in group]
+                while odd := suspicious(pooled(fresh, keys), pooled(stored, keys)):
+                    name, new, old = odd
+                    waiting = [seed for seed in self.seeds if str(seed) not in pooled(fresh, keys)]
+                    if len(new) >= enough or not waiting:
                         raise RunsChanged(
-                            f"{self.name}, {key}: {name} is {new} in {len(new)} seeds trained again, all beyond the "
-                            f"{len(old)} stored values from {min(old)} to {max(old)}."
+                            f"{self.name}, {' and '.join(keys)}: {name} is {new} in {len(new)} seeds trained again, "
+                            f"all beyond the {len(old)} stored values from {min(old)} to {max(old)}."
                         )
-                    fresh[key] |= self.train_one(framework, arm, waiting.pop(0))
-
-    def train_one(self, framework: str, arm: str, seed: int) -> dict:
-        """One run, in this process."""
-        return {str(seed): _plain(self.experiment(framework, arm, seed))}
+                    for key, arm in zip(keys, group, strict=True):
+                        if str(waiting[0]) not in fresh[key]:
+                            fresh[key][str(waiting[0])] = _plain(self.experiment(*arm, waiting[0]))
 
     def table(self, runs: dict[str, dict]) -> dict[tuple[str, str], Values]:
         """The runs as arrays, with the seeds in their order."""
         result = {}
         for framework in self.frameworks:
             for arm in self.arms:
-                by_seed = runs[f"{framework} | {arm}"]
+                by_seed = runs[_key(framework, arm)]
                 rows = [by_seed[str(seed)] for seed in self.seeds if str(seed) in by_seed]
                 result[framework, arm] = {name: _stack([row[name] for row in rows]) for name in rows[0]}
         return result
+
+
+def _key(framework: str, arm: str) -> str:
+    """The name of an arm in the file."""
+    return f"{framework} | {arm}"
 
 
 def _run_group(experiment: Callable, jobs: Sequence[tuple], left: Path | None) -> list[tuple[tuple, dict]]:
@@ -297,26 +244,6 @@ def _stack(values: Sequence[float | list]) -> np.ndarray:
         longest = max(len(array) for array in arrays)
         arrays = [np.pad(array, (0, longest - len(array)), constant_values=np.nan) for array in arrays]
     return np.array(arrays)
-
-
-def _summaries(value: float | list) -> dict[str, float]:
-    """What is compared elsewhere of a value: itself, or length, mean and last entry of an array."""
-    array = np.asarray(value, dtype=float)
-    if array.ndim == 0:
-        return {"": float(array)}
-    flat = array.ravel()
-    ends = {" (mean)": flat.mean(), " (last)": flat[-1]} if len(flat) else {}
-    return {" (length)": len(flat), **ends}
-
-
-def _suspicious(fresh: dict, stored: dict) -> tuple[str, list, list] | None:
-    """The first quantity whose fresh values all lie beyond the stored ones, with both."""
-    for name, value in next(iter(fresh.values())).items():
-        for part in _summaries(value):
-            new, old = ([_summaries(run[name])[part] for run in runs.values()] for runs in (fresh, stored))
-            if is_suspicious(new, old):
-                return name + part, new, old
-    return None
 
 
 def _one_run_a_line(everything: dict) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from pathlib import Path
+import json
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
-from sphinx_project import Project, code
+from sphinx_project import EXTENSIONS, Project, code
 
 from helpers.findings import Finding
 
-BOOK = Path(__file__).parents[1] / "book"
 LEDGER = """# Ledger
 
 ```{claim-summary}
@@ -39,21 +36,21 @@ VERDICTS = [
 ]
 
 
-def computes(*claims: str) -> nbformat.NotebookNode:
-    """A cell that computes the verdicts on some claims."""
-    return code("\n".join(f'found.append(findings.verdict("{claim}", holds, figures))' for claim in claims))
+def shows(*found: Finding) -> nbformat.NotebookNode:
+    """A cell that prints what was found, however it was computed."""
+    return code("print(*found, sep=chr(10))", output="\n".join(map(str, found)) + "\n")
 
 
 def pastes(*found: Finding) -> nbformat.NotebookNode:
-    """A cell that was executed, and pasted what was found."""
-    texts = [item for finding in found for item in finding.items()]
+    """A cell in which what was found was given to `glue`, without a display."""
     outputs = [
         new_output(
             "display_data",
             {"application/papermill.record/text/plain": repr(text)},
-            metadata={"scrapbook": {"name": key}},
+            metadata={"scrapbook": {"name": key, "mime_prefix": "application/papermill.record/"}},
         )
-        for key, text in texts
+        for finding in found
+        for key, text in finding.items()
     ]
     return new_code_cell("paste(found)", outputs=outputs, execution_count=2)
 
@@ -74,8 +71,7 @@ def build(tmp_path):
             [*extensions, "claim_ledger"],
             {"index.md": LEDGER + ledger, **files},
             nitpicky=True,
-            suppress_warnings=["toc.not_included", "mystnb.unknown_mime_type"],
-            html_static_path=[str(BOOK / "static")],
+            html_static_path=[str(EXTENSIONS.parent / "static")],
         )
         project.build()
         return project
@@ -90,22 +86,28 @@ def linked_cell(project: Project, claim: str):
     return target if target.name == "div" else target.parent
 
 
-def test_the_name_of_a_claim_leads_to_the_cell_that_computed_it(build):
-    cells = [code('before = "C1"'), computes("C1"), code("print(*found)", output='findings.verdict("C1")')]
-    project = build(lines("C1"), chapter=[*cells, pastes(HOLDS)])
+CELLS = {
+    "prints": ([shows(HOLDS), pastes(HOLDS)], 0),
+    "prints first": ([shows(HOLDS), code("print(*found)", output=str(HOLDS)), pastes(HOLDS)], 0),
+    "pastes": ([code("found", output="C1: what will it be?"), pastes(HOLDS)], 1),
+}
+
+
+@pytest.mark.parametrize(("cells", "place"), CELLS.values(), ids=CELLS)
+def test_the_name_of_a_claim_leads_to_the_cell_that(build, cells, place):
+    """And no other cell that names a claim, "F1" for instance, has anything to do with it."""
+    others = [code('key = "F1"; before = f"C{1}"'), code('findings.verdict("C1")', output="C1: holds up\nC2: holds")]
+    project = build(lines("C1"), chapter=[*others, *cells])
     assert project.warnings == ""
-    assert linked_cell(project, "C1").text.strip() == computes("C1").source
+    assert linked_cell(project, "C1").find(class_="cell_input").text.strip() == cells[place].source
 
 
-LOOP = 'for claim, arm in (("C1", 1), ("C2", 2)):\n    found.append(findings.verdict(claim, holds, figures))'
-
-
-@pytest.mark.parametrize("cell", [computes("C1", "C2"), code(LOOP)], ids=["two calls", "a loop"])
-def test_two_claims_of_one_cell_lead_to_it(build, cell):
+def test_two_claims_of_one_cell_lead_to_it(build):
     found = [Finding(claim, "holds", SAME) for claim in ("C1", "C2")]
-    project = build(lines("C1", "C2"), chapter=[cell, pastes(*found)])
+    project = build(lines("C1", "C2"), chapter=[shows(*found), pastes(*found)])
     assert project.warnings == ""
-    assert linked_cell(project, "C1").text.strip() == linked_cell(project, "C2").text.strip() == cell.source
+    assert "C2: holds" in linked_cell(project, "C1").text
+    assert linked_cell(project, "C1").text == linked_cell(project, "C2").text
 
 
 IN_A_TAB = (["sphinx_design", "framework_tabs"], [code("x = 1", "framework-torch")], [], ".framework-keras")
@@ -122,18 +124,18 @@ IN_A_SOLUTION = (
 
 @pytest.mark.parametrize(("extensions", "before", "after", "place"), [IN_A_TAB, IN_A_SOLUTION], ids=["tab", "solution"])
 def test_the_anchor_goes_where_the_cell_goes(build, extensions, before, after, place):
-    cell = computes("C1")
+    cell = shows(HOLDS)
     cell.metadata.tags = ["framework-keras"]
     project = build(lines("C1"), *extensions, chapter=[*before, cell, *after, pastes(HOLDS)])
     assert project.warnings == ""
     assert [found["id"] for found in project.page("chapter.html").select(f"{place} .cell[id]")] == ["claim-c1"]
-    assert linked_cell(project, "C1").text.strip() == cell.source
+    assert "C1: holds" in linked_cell(project, "C1").text
 
 
 def test_a_row_shows_the_verdict_and_the_figures_of_the_chapter(build):
     differ = {"PyTorch": "0.88", "Keras": "fit(...)"}
     found = [Finding("C1", 'holds if it is "small"', SAME), Finding("C2", "does not hold in Keras: why", differ)]
-    project = build(lines("C1", "C2"), chapter=[computes("C1", "C2"), pastes(*found)])
+    project = build(lines("C1", "C2"), chapter=[pastes(*found)])
     page = project.page("index.html")
     assert page.find(class_="claims-of-chapter").p.text == "Computed in The chapter"
     rows = [[cell.text.strip() for cell in page.find(id=claim).find_all("td")] for claim in ("c1", "c2")]
@@ -143,9 +145,41 @@ def test_a_row_shows_the_verdict_and_the_figures_of_the_chapter(build):
     assert {"document-000", "does-not-hold"} < set(page.find(id="c2")["class"])
 
 
+def test_a_row_shows_what_was_asked_and_the_documents_own_number(build):
+    found = Finding("C1", "holds", SAME, criterion="at least 0.5", scope="one data set", document="0.9")
+    page = build(lines("C1"), chapter=[pastes(found)]).page("index.html")
+    assert [note.text for note in page.find(id="c1").find_all(class_="note-of")] == [
+        "Asked: at least 0.5",
+        "The document: 0.9",
+        "Tested on: one data set",
+    ]
+
+
+def test_all_rows_are_data_too(build):
+    differ = {"PyTorch": "0.88", "Keras": "0.89"}
+    found = [Finding("C1", "holds if x", differ, criterion="at least 0.5"), Finding("D1", "holds", SAME)]
+    ledger = lines("C1") + "## 001: The second\n\n" + lines("D1", document="001")
+    project = build(ledger, chapter=[pastes(*found)])
+    link = project.page("index.html").find("a", string="claims.json")["href"]
+    first, second = json.loads((project.html / link).read_text(encoding="utf-8"))
+    assert first == {
+        "claim": "C1",
+        "source": "000",
+        "chapter": "chapter.ipynb",
+        "says": "What C1 says.",
+        "verdict": "holds if x",
+        "kind": "holds if",
+        "figures": differ,
+        "criterion": "at least 0.5",
+        "document": None,
+        "scope": None,
+    }
+    assert (second["claim"], second["source"], second.keys()) == ("D1", "001", first.keys())
+
+
 def test_what_a_claim_says_may_hold_code_and_formulas(build):
     ledger = "```{claim-table} 000 chapter.ipynb\nC1: A `weight` of $e^{-kx}$: [0, 1].\n```\n"
-    page = build(ledger, chapter=[computes("C1"), pastes(HOLDS)]).page("index.html")
+    page = build(ledger, chapter=[pastes(HOLDS)]).page("index.html")
     says = page.find(id="c1").td
     assert says.code.text == "weight" and says.find(class_="math") and says.text.startswith("A weight of ")
 
@@ -153,7 +187,7 @@ def test_what_a_claim_says_may_hold_code_and_formulas(build):
 def test_the_summary_counts_documents_and_verdicts(build):
     found = [Finding(f"C{i}", verdict, SAME) for i, verdict in enumerate(VERDICTS)]
     ledger = lines("C0", "C1", "C2", "C3") + "## 001: The second\n\n" + lines("C4", document="001")
-    project = build(ledger, chapter=[computes(*(f.claim for f in found)), pastes(*found)])
+    project = build(ledger, chapter=[pastes(*found)])
     assert project.warnings == ""
     page = project.page("index.html")
     summary = [[cell.text.strip() for cell in row.find_all(["th", "td"])] for row in page.table.find_all("tr")]
@@ -169,26 +203,30 @@ def test_the_summary_counts_documents_and_verdicts(build):
 
 def test_prose_can_link_to_a_row(build):
     prose = new_markdown_cell("See {claim}`C1`, and {claim}`C7`.")
-    project = build(lines("C1"), chapter=[prose, computes("C1"), pastes(HOLDS)])
+    project = build(lines("C1"), chapter=[prose, pastes(HOLDS)])
     assert project.page("chapter.html").find("a", href="index.html#c1").text == "C1"
     assert "'claim' reference target not found: C7" in project.warnings and project.warnings.count("WARNING") == 1
 
 
+REMOVED = shows(HOLDS)
+REMOVED.metadata.tags = ["remove-cell"]
 REFUSED = {
-    "no cell computes it": (lines("C1"), [pastes(HOLDS)], "'claim-cell' reference target not found: C1"),
-    "two cells compute it": (lines("C1"), [computes("C1"), computes("C1"), pastes(HOLDS)], "duplicate claim-cell"),
-    "it stands in two rows": (lines("C1", "C1"), [computes("C1"), pastes(HOLDS)], "duplicate claim description of C1"),
-    "it is not in the ledger": (lines("C1"), [computes("C1", "C2"), pastes(HOLDS)], "claim C2 is computed here"),
-    "nothing was pasted": (lines("C1"), [computes("C1")], "pastes nothing under the name C1_verdict"),
+    "no cell pastes it": (lines("C1"), [shows(HOLDS)], "pastes nothing under the name C1_verdict"),
+    "its cell is not on the page": (lines("C1"), [REMOVED, pastes(HOLDS)], "'claim-cell' reference target not found"),
+    "two cells paste it": (lines("C1"), [pastes(HOLDS), pastes(HOLDS)], "duplicate claim-cell"),
+    "it stands in two rows": (lines("C1", "C1"), [pastes(HOLDS)], "duplicate claim description of C1"),
+    "it is not in the ledger": (
+        lines("C1"), [pastes(HOLDS, Finding("C2", "holds", SAME))], "claim C2 is computed here",
+    ),
     "one framework is missing": (
-        lines("C1"), [computes("C1"), pastes(Finding("C1", "holds", {"PyTorch": "1"}))], "under the name C1_keras",
+        lines("C1"), [pastes(Finding("C1", "holds", {"PyTorch": "1"}))], "under the name C1_keras",
     ),
-    "there is no such chapter": (lines("C1", chapter="no.ipynb"), [computes("C1"), pastes(HOLDS)], "no chapter no"),
+    "there is no such chapter": (lines("C1", chapter="no.ipynb"), [pastes(HOLDS)], "no chapter no"),
     "the verdict is no verdict": (
-        lines("C1"), [computes("C1"), pastes(Finding("C1", "holds up", SAME))], "starts with none of",
+        lines("C1"), [pastes(Finding("C1", "holds up", SAME))], "starts with none of",
     ),
-    "the line has no claim": (lines("C1", "claim"), [computes("C1"), pastes(HOLDS)], "expected a line such as"),
-    "the text cannot be read": (lines("C1").replace("What", "{no}`role`"), [computes("C1"), pastes(HOLDS)], "Unknown"),
+    "the line has no claim": (lines("C1", "claim"), [pastes(HOLDS)], "expected a line such as"),
+    "the text cannot be read": (lines("C1").replace("What", "{no}`role`"), [pastes(HOLDS)], "Unknown"),
 }  # fmt: skip
 
 
@@ -198,44 +236,22 @@ def test_the_build_warns_if(build, ledger, cells, warning):
 
 
 def test_the_build_warns_if_two_chapters_compute_a_claim(build):
-    cells = [computes("C1"), pastes(HOLDS)]
-    warnings = build(lines("C1"), chapter=cells, other=cells).warnings
+    warnings = build(lines("C1"), chapter=[pastes(HOLDS)], other=[pastes(HOLDS)]).warnings
     assert "duplicate claim-cell description of C1, other instance in" in warnings
 
 
 def test_a_chapter_that_was_executed_again_changes_the_ledger(build):
-    project = build(lines("C1"), chapter=[computes("C1"), pastes(HOLDS)])
+    project = build(lines("C1"), chapter=[pastes(HOLDS)])
     again = pastes(Finding("C1", "does not hold", SAME))
-    project.write("chapter.ipynb", [new_markdown_cell("# T"), computes("C1"), again])
+    project.write("chapter.ipynb", [new_markdown_cell("# T"), again])
     project.build()
     assert project.page("index.html").find(id="c1").find(class_="verdict").text == "does not hold"
 
 
 def test_pages_load_only_what_they_need(build):
-    project = build(lines("C1"), chapter=[computes("C1"), pastes(HOLDS)], other=[code("x = 1")])
+    project = build(lines("C1"), chapter=[pastes(HOLDS)], other=[code("x = 1")])
     loaded = {
         name: {file for file in ("ledger.css", "ledger.js") if file in (project.html / f"{name}.html").read_text()}
         for name in ("index", "chapter", "other")
     }
     assert loaded == {"index": {"ledger.css", "ledger.js"}, "chapter": {"ledger.css"}, "other": set()}
-
-
-def test_the_book_computes_what_its_ledger_lists():
-    listed, chapter = Counter(), None
-    for line in (BOOK / "claims.md").read_text().splitlines():
-        if line.startswith("```{claim-table}"):
-            chapter = line.split()[-1]
-        elif claim := re.match(r"([A-Z]\d+): ", line):
-            listed[chapter, claim[1]] += 1
-    pasted, computed = Counter(), Counter()
-    for path in BOOK.glob("*.ipynb"):
-        for cell in nbformat.read(path, 4).cells:
-            names = [
-                output.get("metadata", {}).get("scrapbook", {}).get("name", "") for output in cell.get("outputs", [])
-            ]
-            pasted.update((path.name, name.removesuffix("_verdict")) for name in names if name.endswith("_verdict"))
-            if cell.cell_type == "code" and "findings.verdict(" in cell.source:
-                computed.update((path.name, claim) for claim in re.findall(r'"([A-Z]\d+)"', cell.source))
-    assert listed and set(listed.values()) == {1}
-    assert listed == pasted
-    assert listed == computed

@@ -59,7 +59,7 @@ def given_to_pytest(*arguments: str) -> str:
 
 def test_make_test_can_be_had_whole_or_in_parts():
     rest = "--nbval --junitxml=_build/reports/tests.xml"
-    assert given_to_pytest() == f"book tests -n 2 --dist loadfile --no-loadscope-reorder {rest}"
+    assert given_to_pytest() == f"book tools/template.ipynb tests -n 2 --dist loadfile --no-loadscope-reorder {rest}"
     assert given_to_pytest("GPU=1") == f"tests/test_cuda.py {rest}"
     one_chapter = f"book/cheat_sheet.ipynb tests/test_notebooks.py -k cheat_sheet {rest}"
     for name in ("cheat_sheet", "cheat_sheet.ipynb", "book/cheat_sheet.ipynb"):

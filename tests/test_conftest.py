@@ -6,6 +6,7 @@ One run of pytest with the project's own configuration, on small notebooks, show
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -133,6 +134,18 @@ def test_a_gpu_is_hidden_unless_it_is_asked_for(monkeypatch, project_conftest, g
     monkeypatch.setenv("GPU", gpu)
     assert project_conftest().collect_ignore == ignored
     assert os.environ["CUDA_VISIBLE_DEVICES"] == visible
+
+
+def test_the_summary_says_which_runs_were_trained_again(monkeypatch, tmp_path, project_conftest):
+    monkeypatch.setenv("RUNS_REPORT", str(tmp_path))
+    found = {"chapter": "digits", "experiment": "train", "seeds": [3, 11], "agree": "equal"}
+    (tmp_path / "digits-train.json").write_text(json.dumps(found))
+    lines = []
+    reporter = SimpleNamespace(stats={}, write_line=lambda line, **_: lines.append(line))
+    conftest = project_conftest()
+    conftest.pytest_sessionstart(None)  # a run inside a run forgets nothing
+    conftest.pytest_terminal_summary(reporter)
+    assert lines == ["TRAINED AGAIN: digits, train: seeds 3, 11: equal"]
 
 
 def test_importing_the_helpers_hides_nothing():

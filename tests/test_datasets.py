@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -34,23 +35,6 @@ def test_ramp():
     assert ramp(n=2, low=0, high=1000)[1].tolist() == [0, 1], "no overflow"
 
 
-@pytest.mark.parametrize("function", [curve, ramp])
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"n": 1}, "n is 1, expected 2 or more"),
-        ({"n": -5}, "n is -5, expected 2 or more"),
-        ({"low": 1.0, "high": 1.0}, "low is 1.0 and high is 1.0"),
-        ({"low": 2.0, "high": 1.0}, "low is 2.0 and high is 1.0"),
-        ({"low": float("nan")}, "low is nan"),
-        ({"high": float("inf")}, "high is inf"),
-    ],
-)
-def test_curve_and_ramp_errors(function, arguments, message):
-    with pytest.raises(ValueError, match=message):
-        function(**arguments)
-
-
 def test_clusters():
     x, labels = clusters(20000, seed=3)
     assert (x.shape, labels.shape, x.dtype, labels.dtype) == ((40000,), (40000,), np.float32, np.int64)
@@ -61,18 +45,11 @@ def test_clusters():
     assert 9000 < labels[:20000].sum() < 11000, "the rows are shuffled"
 
 
-def test_clusters_seed():
-    first, again, other = clusters(50, seed=1), clusters(50, seed=1), clusters(50, seed=2)
-    np.testing.assert_array_equal(first[0], again[0])
-    np.testing.assert_array_equal(first[1], again[1])
-    assert not np.array_equal(first[0], other[0])
-    assert not np.array_equal(first[1], other[1])
-
-
-@pytest.mark.parametrize("n", [0, -1])
-def test_clusters_errors(n):
-    with pytest.raises(ValueError, match=f"n_per_class is {n}, expected 1 or more"):
-        clusters(n, seed=0)
+@pytest.mark.parametrize("make", [partial(clusters, 50), partial(rare_sequences, 30, prevalence=0.1)])
+def test_a_seed_gives_the_same_data_again_and_another_gives_others(make):
+    for first, again, other in zip(*(make(seed=seed) for seed in (1, 1, 2)), strict=True):
+        np.testing.assert_array_equal(first, again)
+        assert not np.array_equal(first, other)
 
 
 # Rare sequences.
@@ -84,13 +61,6 @@ def test_rare_sequences():
     assert (x.dtype, y.dtype, scores.dtype) == (np.float32, np.int64, np.float64)
     assert set(np.unique(y)) == {0, 1}
     assert (scores > 0).all() and (scores < 1).all()
-
-
-def test_rare_sequences_seed():
-    first, again, other = (rare_sequences(30, seed=seed, prevalence=0.1) for seed in (1, 1, 2))
-    for name in ("x", "y", "scores"):
-        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
-        assert not np.array_equal(getattr(first, name), getattr(other, name))
 
 
 @pytest.mark.parametrize("pattern", [(1.0,), (1.0, -1.0, 1.0)])
@@ -173,26 +143,41 @@ def test_scores_stay_finite_with_little_and_with_much_noise(noise):
     np.testing.assert_allclose(scores[:, 2:], np.broadcast_to(target, (2000, 8)), atol=1e-3)
 
 
+LINE_ERRORS = [
+    ({"n": 1}, "n is 1, expected 2 or more"),
+    ({"n": -5}, "n is -5, expected 2 or more"),
+    ({"low": 1.0, "high": 1.0}, "low is 1.0 and high is 1.0"),
+    ({"low": 2.0, "high": 1.0}, "low is 2.0 and high is 1.0"),
+    ({"low": float("nan")}, "low is nan"),
+    ({"high": float("inf")}, "high is inf"),
+]
+SEQUENCE_ERRORS = [
+    ({"n": 0}, "n is 0, expected 1 or more"),
+    ({"length": -1}, "length is -1, expected 1 or more"),
+    ({"prevalence": 0}, "prevalence is 0, expected a number above 0 and below 1 / 3"),
+    ({"prevalence": 1 / 3}, "below 1 / 3"),
+    ({"prevalence": float("nan")}, "prevalence is nan"),
+    ({"prevalence": 0.5, "pattern": [1.0, 2.0]}, "each label 1 takes the 2 steps"),
+    ({"noise": 0.0}, "noise is 0.0, expected a finite standard deviation above 0"),
+    ({"noise": float("inf")}, "noise is inf"),
+    ({"pattern": []}, r"pattern is \[\], expected one or more finite numbers"),
+    ({"pattern": [0.0, 0.0]}, "not all 0"),
+    ({"pattern": [1.0, float("nan")]}, "expected one or more finite numbers"),
+    ({"pattern": [[1.0], [2.0]]}, "expected one or more finite numbers"),
+]
+
+
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("function", "arguments", "message"),
     [
-        ({"n": 0}, "n is 0, expected 1 or more"),
-        ({"length": -1}, "length is -1, expected 1 or more"),
-        ({"prevalence": 0}, "prevalence is 0, expected a number above 0 and below 1 / 3"),
-        ({"prevalence": 1 / 3}, "below 1 / 3"),
-        ({"prevalence": float("nan")}, "prevalence is nan"),
-        ({"prevalence": 0.5, "pattern": [1.0, 2.0]}, "each label 1 takes the 2 steps"),
-        ({"noise": 0.0}, "noise is 0.0, expected a finite standard deviation above 0"),
-        ({"noise": float("inf")}, "noise is inf"),
-        ({"pattern": []}, r"pattern is \[\], expected one or more finite numbers"),
-        ({"pattern": [0.0, 0.0]}, "not all 0"),
-        ({"pattern": [1.0, float("nan")]}, "expected one or more finite numbers"),
-        ({"pattern": [[1.0], [2.0]]}, "expected one or more finite numbers"),
+        *((function, *error) for function in (curve, ramp) for error in LINE_ERRORS),
+        *((clusters, {"n_per_class": n, "seed": 0}, f"n_per_class is {n}, expected 1 or more") for n in (0, -1)),
+        *((rare_sequences, {"n": 5, "seed": 0, **changes}, message) for changes, message in SEQUENCE_ERRORS),
     ],
 )
-def test_rare_sequences_errors(arguments, message):
+def test_arguments_that_make_no_data_are_refused(function, arguments, message):
     with pytest.raises(ValueError, match=message):
-        rare_sequences(**{"n": 5, "seed": 0, **arguments})
+        function(**arguments)
 
 
 # MNIST.

@@ -66,12 +66,15 @@ def test_a_kernel_that_dies_is_said_to_be_dead_with_its_signal_and_its_cell(exec
 def main(script, monkeypatch):
     """The whole command, with chapters that are executed by being written down. Returns what it said at its end."""
 
+    monkeypatch.setenv("RUNS", "check")  # which the command replaces
+
     def run(*paths, error=None, mnist_is_missing=False):
         executed = []
 
         def execute(path):
             if error:
                 raise error
+            assert os.environ["RUNS"] == "store"
             executed.append(path.name)
 
         monkeypatch.setitem(script["main"].__globals__, "execute", execute)

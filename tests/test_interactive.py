@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -239,63 +240,40 @@ def test_lines_differ_without_colour():
 # What is refused.
 
 
-@pytest.mark.parametrize("name", ["", "A", "1st", "a b", "a_b", 'a"', "-a", "a\n"])
-def test_a_name_that_is_no_id_is_refused(name):
-    with pytest.raises(ValueError, match="a name has small letters"):
-        make(name)
-
-
-def test_a_figure_without_sliders_is_refused():
-    with pytest.raises(ValueError, match="at least one slider"):
-        make(sliders=[])
-
-
-@pytest.mark.parametrize(
-    ("values", "words"), [([], "'slope' has no values"), ([1, 2], "'slope' cannot start at 3: its values are 1, 2.")]
-)
-def test_a_slider_that_cannot_stand_anywhere_is_refused(values, words):
-    with pytest.raises(ValueError, match=re.escape(words)):
-        Slider("slope", values, start=3)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"low": 10}, "'x (m)' must run upwards, got 10 to 10"),
-        ({"high": np.nan}, "'x (m)' must run upwards, got 0 to nan"),
-        ({"log": True}, "'x (m)' is logarithmic and must begin above 0, got 0"),
-        ({"ticks": (0, 11)}, "'x (m)' has a tick at 11, outside 0 to 10"),
-    ],
-)
-def test_an_axis_that_cannot_be_drawn_is_refused(changes, words):
-    with pytest.raises(ValueError, match=re.escape(words)):
-        replace(ARGUMENTS["x"], **changes)
-
-
 ONE = {"line": ([0, 1], [0, 1])}
+NOT_FINITE = "holds a value that is NaN or infinite"
+BAD_AXES = [
+    ({"low": 10}, "'x (m)' must run upwards, got 10 to 10"),
+    ({"high": np.nan}, "'x (m)' must run upwards, got 0 to nan"),
+    ({"log": True}, "'x (m)' is logarithmic and must begin above 0, got 0"),
+    ({"ticks": (0, 11)}, "'x (m)' has a tick at 11, outside 0 to 10"),
+]
+BAD_FRAMES = [
+    ({"lines": {}}, "1 to 4 lines, got 0"),
+    ({"lines": {str(i): ONE["line"] for i in range(5)}}, "1 to 4 lines, got 5"),
+    ({"lines": {"line": ([0, 1, 2], [0, 1])}}, "needs as many x as y, two or more, got shapes (3,) and (2,)"),
+    ({"lines": {"line": ([0], [0])}}, "two or more, got shapes (1,) and (1,)"),
+    ({"lines": {"line": ([[0, 1]], [[0, 1]])}}, "two or more, got shapes (1, 2) and (1, 2)"),
+    ({"lines": {"line": ([1, 0], [0, 1])}}, "the x of the line 'line' must not fall"),
+    ({"lines": {"line": ([0, 1], [0, np.nan])}}, f"'line' {NOT_FINITE}"),
+    ({"lines": ONE, "verticals": {"limit": np.inf}}, f"'limit' {NOT_FINITE}"),
+    ({"lines": ONE, "points": {"line": (np.nan, 0)}}, f"'line' {NOT_FINITE}"),
+    ({"lines": ONE, "points": {"lime": (0, 0)}}, "got ['lime'] with the lines ['line']"),
+]
+REFUSED = [
+    *((partial(make, name), "a name has small letters") for name in ("", "A", "1st", "a b", "a_b", 'a"', "-a", "a\n")),
+    (partial(make, sliders=[]), "at least one slider"),
+    (partial(Slider, "slope", [], start=3), "'slope' has no values"),
+    (partial(Slider, "slope", [1, 2], start=3), "'slope' cannot start at 3: its values are 1, 2."),
+    *((partial(replace, ARGUMENTS["x"], **changes), words) for changes, words in BAD_AXES),
+    *((partial(Frame, **{"readouts": {}} | parts), words) for parts, words in BAD_FRAMES),
+]
 
 
-@pytest.mark.parametrize(
-    ("parts", "words"),
-    [
-        ({"lines": {}}, "1 to 4 lines, got 0"),
-        ({"lines": {str(i): ONE["line"] for i in range(5)}}, "1 to 4 lines, got 5"),
-        (
-            {"lines": {"line": ([0, 1, 2], [0, 1])}},
-            "needs as many x as y, two or more, got shapes (3,) and (2,)",
-        ),
-        ({"lines": {"line": ([0], [0])}}, "two or more, got shapes (1,) and (1,)"),
-        ({"lines": {"line": ([[0, 1]], [[0, 1]])}}, "two or more, got shapes (1, 2) and (1, 2)"),
-        ({"lines": {"line": ([1, 0], [0, 1])}}, "the x of the line 'line' must not fall"),
-        ({"lines": {"line": ([0, 1], [0, np.nan])}}, "'line' holds a value that is NaN or infinite"),
-        ({"lines": ONE, "verticals": {"limit": np.inf}}, "'limit' holds a value that is NaN or infinite"),
-        ({"lines": ONE, "points": {"line": (np.nan, 0)}}, "'line' holds a value that is NaN or infinite"),
-        ({"lines": ONE, "points": {"lime": (0, 0)}}, "got ['lime'] with the lines ['line']"),
-    ],
-)
-def test_a_frame_that_cannot_be_drawn_is_refused(parts, words):
+@pytest.mark.parametrize(("attempt", "words"), REFUSED)
+def test_what_cannot_be_drawn_is_refused(attempt, words):
     with pytest.raises(ValueError, match=re.escape(words)):
-        Frame(**{"readouts": {}} | parts)
+        attempt()
 
 
 @pytest.mark.parametrize("part", ["lines", "points", "verticals", "readouts"])

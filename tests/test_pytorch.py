@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import sys
+import warnings
 from functools import partial
 from itertools import chain
 
@@ -77,16 +78,15 @@ def max_difference(first, second):
 @pytest.mark.parametrize("reduction", KERAS_REDUCTIONS)
 @pytest.mark.parametrize(
     "weights",
-    [{}, {"sample_weight": W}, {"class_weight": CLASS_WEIGHT}],
-    ids=["no weights", "sample weights", "class weights"],
+    [{}, {"sample_weight": W}, {"class_weight": CLASS_WEIGHT}, {"validation_data": (X_VAL, Y_VAL, W_VAL)}],
+    ids=["no weights", "sample weights", "class weights", "validation weights"],
 )
 def test_sgd_goes_where_keras_goes(reduction, weights):
     ours, our_history, theirs, their_history = fit_both(
         partial(torch.optim.SGD, lr=0.03),
         keras.optimizers.SGD(0.03),
         reduction,
-        validation_data=(X_VAL, Y_VAL),
-        **weights,
+        **{"validation_data": (X_VAL, Y_VAL)} | weights,
     )
     assert max_difference(get_weights(ours), theirs.get_weights()) < 1e-6
     assert max_difference(get_weights(ours), get_weights(torch_net())) > 1e-3  # it did move
@@ -94,51 +94,20 @@ def test_sgd_goes_where_keras_goes(reduction, weights):
         assert our_history.history[key] == pytest.approx(their_history.history[key], abs=1e-5)
 
 
-@pytest.mark.parametrize("reduction", KERAS_REDUCTIONS)
-def test_validation_weights_give_the_val_loss_of_keras(reduction):
-    _, our_history, _, their_history = fit_both(
-        partial(torch.optim.SGD, lr=0.03),
-        keras.optimizers.SGD(0.03),
-        reduction,
-        sample_weight=W,
-        validation_data=(X_VAL, Y_VAL, W_VAL),
-    )
-    for key in ("loss", "val_loss"):
-        assert our_history.history[key] == pytest.approx(their_history.history[key], abs=1e-5)
-
-
-def test_keras_rmsprop_goes_where_keras_goes_and_torch_rmsprop_does_not():
-    steps = {"epochs": 17, "sample_weight": W}  # of 3 batches: 51 steps
-    ours, _, theirs, _ = fit_both(KerasRMSprop, keras.optimizers.RMSprop(), **steps)
+def test_keras_rmsprop_goes_where_keras_goes():
+    # 51 steps, of which none is like those of torch.optim.RMSprop: that one is more than 1e-2 away at the end.
+    ours, _, theirs, _ = fit_both(KerasRMSprop, keras.optimizers.RMSprop(), epochs=17, sample_weight=W)
     assert max_difference(get_weights(ours), theirs.get_weights()) < 1e-5
-    other = torch_net()
-    common = {"loss": per_example, "batch_size": BATCH, "shuffle": False}
-    fit(other, X, Y, optimizer=partial(torch.optim.RMSprop, lr=1e-3), **common, **steps)
-    assert max_difference(get_weights(other), theirs.get_weights()) > 1e-2
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "step"),
-    [
-        # v = 0.1 g² = 1e-11. Inside the root, eps = 1e-7 is far above v; outside, it is far below the root of v.
-        (partial(KerasRMSprop, lr=1.0), 1e-5 / np.sqrt(1e-11 + 1e-7)),
-        (partial(torch.optim.RMSprop, lr=1.0, alpha=0.9, eps=1e-7), 1e-5 / (np.sqrt(1e-11) + 1e-7)),
-    ],
-    ids=["Keras", "torch"],
-)
-def test_where_gradients_are_small_the_place_of_eps_decides(optimizer, step):
-    parameter = nn.Parameter(torch.zeros(1))
-    parameter.grad = torch.tensor([1e-5])
-    optimizer([parameter]).step()
-    assert parameter.item() == pytest.approx(-step, rel=1e-4)
-
-
-def test_keras_rmsprop_skips_parameters_without_gradient():
-    used, unused = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
-    used.grad = torch.ones(1)
-    KerasRMSprop([used, unused]).step()
-    assert used.item() < 1
-    assert unused.item() == 1
+def test_keras_rmsprop_by_hand():
+    first, second, unused = (nn.Parameter(torch.zeros(1)) for _ in range(3))
+    first.grad = second.grad = torch.tensor([1e-5])
+    KerasRMSprop([{"params": [first, unused]}, {"params": [second], "lr": 2.0, "eps": 1e-3}], lr=1.0).step()
+    # v = 0.1 g² = 1e-11. Inside the root, eps is far above v; outside, it would be far below the root of v.
+    assert first.item() == pytest.approx(-1e-5 / np.sqrt(1e-11 + 1e-7), rel=1e-4)
+    assert second.item() == pytest.approx(-2e-5 / np.sqrt(1e-11 + 1e-3), rel=1e-4)
+    assert unused.item() == 0
 
 
 # Early stopping, with scripted validation losses: each epoch is one step, which adds 1 to the only parameter.
@@ -148,8 +117,10 @@ class Counter(nn.Module):
     def __init__(self):
         super().__init__()
         self.epochs_done = nn.Parameter(torch.zeros(1))
+        self.register_buffer("steps_seen", torch.zeros(1))  # such as the averages of a batch normalisation
 
     def forward(self, x):
+        self.steps_seen += self.training
         return self.epochs_done.expand(len(x))
 
 
@@ -164,6 +135,7 @@ def fit_script(script, **arguments):
     data = {"x": torch.zeros(4, 1), "y": torch.zeros(4), "validation_data": (torch.zeros(4, 1), torch.ones(4))}
     optimizer = partial(torch.optim.SGD, lr=1.0)
     history = fit(model, **data, loss=loss, optimizer=optimizer, batch_size=4, epochs=len(script), **arguments)
+    assert model.steps_seen == model.epochs_done
     return history, int(model.epochs_done.item())
 
 
@@ -216,25 +188,13 @@ def test_early_stopping_stops_and_restores_where_keras_does(script, patience, re
     assert ours == keras_script(script, patience=patience, restore_best_weights=restore)
 
 
-def test_early_stopping_by_hand():
-    script = [3.0, 2.0, 4.0, 5.0, 6.0, 7.0]
-    assert fit_script(script, patience=2)[1] == 4
-    history, epochs_done = fit_script(script, patience=2, restore_best_weights=True)
-    assert (history.epoch, history.best_epoch, epochs_done) == ([0, 1, 2, 3], 1, 2)
-
-
-def test_the_best_weights_come_back_even_if_training_was_not_cut_short():
-    assert fit_script([3.0, 2.0, 4.0], patience=5, restore_best_weights=True)[1] == 2
-
-
 def test_without_patience_nothing_stops_and_there_is_no_best_epoch():
     history, epochs_done = fit_script([1.0, 2.0, 3.0, 4.0])
     assert (epochs_done, history.best_epoch) == (4, None)
 
 
-@pytest.mark.parametrize("restore", [False, True], ids=["as it ends", "restored"])
-def test_early_stopping_of_a_real_net_ends_with_the_weights_of_keras(restore):
-    stop = {"patience": 2, "restore_best_weights": restore}
+def test_early_stopping_of_a_real_net_ends_with_the_weights_of_keras():
+    stop = {"patience": 2, "restore_best_weights": True}
     ours, our_history, theirs, their_history = fit_both(
         partial(torch.optim.SGD, lr=1.0),
         keras.optimizers.SGD(1.0),
@@ -270,15 +230,8 @@ def test_class_weights_are_sample_weights_bit_for_bit(reduction):
     by_class = trained(class_weight=CLASS_WEIGHT, reduction=reduction)
     by_row = trained(sample_weight=class_to_sample_weights(Y, CLASS_WEIGHT), reduction=reduction)
     assert equal(by_class, by_row)
+    assert equal(by_class, trained(y=Y.astype("uint8"), class_weight=CLASS_WEIGHT, reduction=reduction))
     assert not equal(by_class, trained(reduction=reduction))
-
-
-def test_class_weights_do_not_touch_the_validation_loss():
-    # A learning rate of 0: the net stays the same, and only the weights could make a difference.
-    still = {"validation_data": (X_VAL, Y_VAL), "optimizer": partial(torch.optim.SGD, lr=0.0)}
-    plain, weighted = trained(**still)[1], trained(class_weight=CLASS_WEIGHT, **still)[1]
-    assert plain["val_loss"] == weighted["val_loss"]
-    assert plain["loss"] != weighted["loss"]
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -305,11 +258,19 @@ def test_sample_weights_may_be_a_column_or_have_the_shape_of_the_losses(shape):
     assert history["loss"] == pytest.approx([(losses * weights).sum() / (weights * np.ones((22, 3))).sum()], rel=1e-5)
 
 
-def test_numpy_arrays_and_tensors_give_the_same():
-    tensors = {"x": torch.as_tensor(X), "y": torch.as_tensor(Y), "sample_weight": torch.as_tensor(W)}
+def test_tensors_and_arrays_of_every_kind_give_the_same():
     validation = (X_VAL, Y_VAL, W_VAL)
-    by_tensor = trained(**tensors, validation_data=tuple(map(torch.as_tensor, validation)))
-    assert equal(trained(sample_weight=W, validation_data=validation), by_tensor)
+    expected = trained(sample_weight=W, validation_data=validation)
+    tensors = {"y": torch.as_tensor(Y), "sample_weight": torch.as_tensor(W, dtype=torch.float64)}
+    read_only, backwards = X.copy(), X[::-1].copy()[::-1]
+    read_only.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert equal(trained(**tensors, validation_data=tuple(map(torch.as_tensor, validation))), expected)
+        for x in (torch.as_tensor(X), X.astype("float64"), read_only, backwards, X.tolist()):
+            assert equal(trained(x=x, sample_weight=W, validation_data=validation), expected)
+            outputs = predict(torch_net(), x)
+            assert outputs.dtype == np.float32 and np.array_equal(outputs, predict(torch_net(), X))
 
 
 # Order, seeds and modes.
@@ -334,10 +295,6 @@ def record(**arguments):
     return model.calls
 
 
-def test_without_shuffling_the_rows_come_in_their_order():
-    assert [rows for rows, *_ in record(shuffle=False)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
-
-
 def test_with_shuffling_each_epoch_has_each_row_once_in_a_new_order():
     rows = [rows for rows, *_ in record(epochs=2, seed=0)]
     assert [len(r) for r in rows] == [4, 4, 2, 4, 4, 2]
@@ -354,45 +311,38 @@ def test_every_epoch_trains_in_training_mode_and_validates_in_evaluation_mode_wi
     assert calls == [*training, *validation] * 2
 
 
-def test_the_same_seed_gives_the_same_bits_with_dropout_too_and_another_does_not():
-    def run(**arguments):
-        return trained(torch_net(dropout=0.5), **arguments)
+def run(**arguments):
+    model = torch_net(dropout=0.5)
+    torch.manual_seed(arguments.pop("global_seed", 0))
+    before = torch.get_rng_state()
+    return trained(model, **arguments), torch.equal(before, torch.get_rng_state())
 
-    assert equal(run(seed=1), run(seed=1))
-    assert not equal(run(seed=1), run(seed=2))
+
+def test_a_seed_fixes_every_bit_and_the_global_generator_is_neither_read_nor_moved():
+    (first, unmoved), (again, also_unmoved) = (run(seed=1, global_seed=seed) for seed in (1, 2))
+    assert equal(first, again) and unmoved and also_unmoved
+    assert not equal(first, run(seed=2)[0])
     # Without shuffling only the dropout masks differ.
-    assert not equal(run(seed=1, shuffle=False), run(seed=2, shuffle=False))
-
-
-def test_with_a_seed_the_global_generator_is_neither_read_nor_moved():
-    results, states = [], []
-    for global_seed in (1, 2):
-        model = torch_net(dropout=0.5)
-        torch.manual_seed(global_seed)
-        before = torch.get_rng_state()
-        results.append(trained(model, seed=3))
-        states.append(torch.equal(before, torch.get_rng_state()))
-    assert states == [True, True]
-    assert equal(*results)
+    assert not equal(run(seed=1, shuffle=False)[0], run(seed=2, shuffle=False)[0])
 
 
 def test_without_a_seed_the_global_generator_decides():
-    def run(global_seed):
-        model = torch_net()
-        torch.manual_seed(global_seed)
-        return trained(model, seed=None)
-
-    assert equal(run(1), run(1))
-    assert not equal(run(1), run(2))
+    first, again, other = (run(seed=None, global_seed=seed)[0] for seed in (1, 1, 2))
+    assert equal(first, again) and not equal(first, other)
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_the_model_is_left_in_its_former_mode(training):
-    model = torch_net(dropout=0.5).train(training)
+def test_every_module_is_left_in_its_former_mode_after_an_error_too():
+    model = torch_net(dropout=0.5)
+    model[2].eval()
+    modes = [module.training for module in model.modules()]
+    assert set(modes) == {True, False}
     trained(model, validation_data=(X_VAL, Y_VAL))
-    assert [m.training for m in model.modules()] == [training] * len(list(model.modules()))
+    assert [module.training for module in model.modules()] == modes
     predict(model, X)
-    assert [m.training for m in model.modules()] == [training] * len(list(model.modules()))
+    assert [module.training for module in model.modules()] == modes
+    with pytest.raises(ValueError, match="one loss per example"):
+        trained(model, loss=cross_entropy)
+    assert [module.training for module in model.modules()] == modes
 
 
 def test_the_default_optimizer_is_adam():
@@ -400,24 +350,13 @@ def test_the_default_optimizer_is_adam():
     assert not equal(trained(), trained(optimizer=torch.optim.SGD))
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_a_progress_bar_shows_on_a_terminal_if_asked_for(monkeypatch):
-    shown = {}
-    for verbose in (0, 1):
-        monkeypatch.setattr(sys, "stderr", Terminal())
-        trained(verbose=verbose)
-        shown[verbose] = sys.stderr.getvalue()
-    assert shown[0] == ""
-    assert "epoch" in shown[1]
-
-
-def test_a_progress_bar_writes_nothing_elsewhere(capfd):
-    trained(verbose=1)
-    assert capfd.readouterr() == ("", "")
+@pytest.mark.parametrize(("verbose", "terminal"), [(0, True), (1, True), (1, False)])
+def test_a_progress_bar_shows_on_a_terminal_and_only_if_asked_for(monkeypatch, verbose, terminal):
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "stderr", stream)
+    trained(verbose=verbose)
+    assert ("epoch" in stream.getvalue(), stream.getvalue() != "") == (verbose and terminal, verbose and terminal)
 
 
 # Refusals.
@@ -470,12 +409,16 @@ REFUSED = {
     ),
     "integer targets of binary cross-entropy": (
         {"y": np.eye(3, dtype=int)[Y], "loss": partial(binary_cross_entropy_with_logits, reduction="none")},
-        r"y holds torch.int64, and binary cross-entropy .* need floats: pass y.astype\('float32'\)",
+        r"y holds torch.int64, .* binary cross-entropy and squared errors need floats: pass y.astype\('float32'\)",
     ),
     "integer inputs": ({"x": X.astype(int)}, "x holds torch.int64, and a layer that multiplies needs floats"),
     "a dictionary": ({"x": {"x": X}}, "expected an array or a tensor with one row per example, got dict"),
     "a loader": ({"x": DataLoader(X)}, "expected an array or a tensor with one row per example, got DataLoader"),
-    "balanced": ({"class_weight": "balanced"}, r"must be a dictionary, got 'balanced'\. See balanced_class_weights"),
+    "a weight beyond float32": ({"sample_weight": np.array([1e39, *W[1:]])}, r"float32 can hold.*: row 0 has 1e\+39"),
+    "as many outputs as rows": (
+        {"x": X[:3], "y": np.zeros(3, "float32"), "loss": lambda outputs, y: (outputs - y) ** 2},
+        r"outputs of shape \(3, 3\) and targets of shape \(3,\)",
+    ),
     "loss per output": (
         {"loss": lambda outputs, y: per_example(outputs, y)[:3]},
         r"one loss per example, 8 of them; it gave shape \(3,\)",
@@ -506,32 +449,19 @@ def test_the_broadcast_trap_is_refused_with_both_shapes(outputs, targets):
         fit(model, X, y, loss=squared_error, batch_size=8)
 
 
-def test_losses_of_the_outputs_shape_are_not_a_broadcast_trap():
-    targets = np.eye(3, dtype="float32")[Y]
-    _, history = trained(y=targets, loss=squared_error, reduction="sum")
-    assert len(history["loss"]) == 2
-
-
 # Prediction, and weights between frameworks.
 
 
-def test_predict_gives_the_outputs_in_evaluation_mode():
+@pytest.mark.parametrize("batch_size", [1, 7, 22, 1000])
+def test_predict_gives_the_outputs_in_evaluation_mode_whatever_the_batch_size(batch_size):
     model = torch_net(dropout=0.5).train()
     expected = copy.deepcopy(model).eval()(torch.as_tensor(X)).detach().numpy()
-    outputs = predict(model, X)
-    assert isinstance(outputs, np.ndarray)
-    assert np.array_equal(outputs, expected)
-    assert np.array_equal(outputs, predict(model, torch.as_tensor(X)))
-
-
-@pytest.mark.parametrize("batch_size", [1, 7, 22, 1000])
-def test_the_batch_size_does_not_change_the_prediction(batch_size):
-    np.testing.assert_allclose(predict(torch_net(), X, batch_size), predict(torch_net(), X), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(predict(model, X, batch_size), expected, rtol=0, atol=1e-6)
 
 
 def test_predict_works_in_batches_without_gradients():
     model = Recorder()
-    predict(model, torch.arange(5.0)[:, None], batch_size=2)
+    assert isinstance(predict(model, torch.arange(5.0)[:, None], batch_size=2), np.ndarray)
     assert model.calls == [([0, 1], False, False), ([2, 3], False, False), ([4], False, False)]
 
 
@@ -569,27 +499,6 @@ def test_set_weights_refuses_other_shapes_and_states_both(change):
     assert max_difference(before, get_weights(model)) == 0
 
 
-def test_the_modes_are_kept_after_an_error():
-    net = nn.Sequential(nn.Linear(2, 1), nn.Dropout(0.5))
-    net[1].eval()
-    with pytest.raises(ValueError, match="one loss per example"):
-        fit(net, np.zeros((4, 2)), np.zeros((4, 1)), loss=mse_loss)
-    assert [module.training for module in net.modules()] == [True, True, False]
-
-
-def test_float64_arrays_are_used_as_float32():
-    net = nn.Linear(2, 1)
-    x, y = np.ones((4, 2)), np.ones((4, 1))
-    history = fit(net, x, y, loss=lambda out, target: (out - target) ** 2, epochs=2)
-    assert np.isfinite(history.history["loss"]).all()
-    assert predict(net, x).dtype == np.float32
-
-
-def test_as_many_outputs_as_rows_are_no_way_past_the_broadcast_trap():
-    with pytest.raises(ValueError, match=r"outputs of shape \(4, 4\) and targets of shape \(4,\)"):
-        fit(nn.Linear(4, 4), X[:4], np.zeros(4, "float32"), loss=lambda outputs, y: (outputs - y) ** 2)
-
-
 def test_a_model_that_returns_two_things_is_refused():
     class Two(nn.Linear):
         def forward(self, x):
@@ -599,14 +508,13 @@ def test_a_model_that_returns_two_things_is_refused():
         fit(Two(4, 3), X, Y, loss=per_example)
 
 
+def test_an_error_that_has_nothing_to_do_with_integers_is_not_explained_by_them():
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        trained(nn.Linear(5, 3))
+
+
 def test_a_model_without_parameters_can_predict():
     assert predict(nn.Flatten(), X).tolist() == X.tolist()
-
-
-def test_arrays_that_run_backwards_and_lists_are_arrays():
-    ends = [trained(x=x, y=y)[0] for x, y in ((X[::-1], Y[::-1]), (X[::-1].copy(), Y[::-1].copy()))]
-    assert max_difference(*ends) == 0
-    assert predict(nn.Flatten(), X.tolist()).dtype == np.float32
 
 
 def test_no_gradient_is_left_in_the_model():

@@ -12,40 +12,26 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
-from engines import by_keras, by_numpy, by_torch, keras_gradient, torch_gradient
+from engines import (
+    GRADIENTS,
+    by_keras,
+    by_numpy,
+    by_torch,
+    every_eager_engine,
+    every_engine,
+    every_gradient,
+    every_reduction,
+    formula,
+)
 
 import helpers.keras
 import helpers.pytorch
-import helpers.reductions
-from helpers.reductions import REDUCTIONS
+from helpers.reductions import check_denominator
 from helpers.weights import class_to_sample_weights
 
 ROOT = Path(__file__).parents[1]
 L, W = np.array([1.0, 9.0, 25.0]), np.array([1.0, 3.0, 0.0])
 LW_VALUES = {"sum": 28.0, "mean": 28 / 3, "weighted_mean": 7.0, "nonzero_mean": 14.0}
-
-
-def by_keras_traced(losses, weights=None, reduction="mean"):
-    """In a `tf.function` that does not know how many rows will come."""
-    losses = np.asarray(losses)
-    arguments = [losses] if weights is None else [losses, np.asarray(weights)]
-    signature = [tf.TensorSpec([None, *a.shape[1:]] if a.ndim else [], a.dtype) for a in arguments]
-
-    @tf.function(input_signature=signature)
-    def reduce(losses, weights=None):
-        return helpers.keras.reduce_losses(losses, weights, reduction)
-
-    return float(reduce(*arguments))
-
-
-ENGINES = {"numpy": by_numpy, "torch": by_torch, "keras": by_keras, "keras traced": by_keras_traced}
-EAGER = {name: ENGINES[name] for name in ("numpy", "torch", "keras")}
-GRADIENTS = {"torch": torch_gradient, "keras": keras_gradient}
-
-every_engine = pytest.mark.parametrize("reduce", ENGINES.values(), ids=ENGINES)
-every_eager_engine = pytest.mark.parametrize("reduce", EAGER.values(), ids=EAGER)
-every_gradient = pytest.mark.parametrize("gradient", GRADIENTS.values(), ids=GRADIENTS)
-every_reduction = pytest.mark.parametrize("reduction", REDUCTIONS)
 
 
 def random_case(losses_shape, weights_shape, seed=0):
@@ -61,17 +47,9 @@ def random_case(losses_shape, weights_shape, seed=0):
 
 @every_engine
 @every_reduction
-def test_the_worked_example(reduce, reduction):
+def test_the_worked_example_and_that_no_weights_mean_weights_of_1(reduce, reduction):
     assert reduce(L, W, reduction) == pytest.approx(LW_VALUES[reduction], rel=1e-12)
-
-
-@every_engine
-@every_reduction
-def test_no_weights_mean_weights_of_1(reduce, reduction):
-    losses, _ = random_case((7, 2), (7,))
-    expected = losses.sum() if reduction == "sum" else losses.mean()
-    assert reduce(losses, None, reduction) == pytest.approx(expected, rel=1e-12)
-    assert reduce(losses, np.ones(7), reduction) == pytest.approx(expected, rel=1e-12)
+    assert reduce(L, None, reduction) == pytest.approx(35 if reduction == "sum" else 35 / 3, rel=1e-12)
 
 
 @every_engine
@@ -100,15 +78,19 @@ SHAPES = [
 @pytest.mark.parametrize(("losses_shape", "weights_shape"), SHAPES)
 def test_all_engines_give_the_formula(reduce, reduction, losses_shape, weights_shape):
     losses, weights = random_case(losses_shape, weights_shape)
-    total = elements = weight = nonzero = 0.0
-    # Row by row, so that nothing here is broadcast. A weight of full shape has an entry for each loss.
-    for row_losses, row_weights in zip(losses.reshape(len(losses), -1), weights.reshape(len(losses), -1), strict=True):
-        for k, loss in enumerate(row_losses):
-            w = row_weights[k if len(row_weights) > 1 else 0]
-            total, elements, weight, nonzero = total + w * loss, elements + 1, weight + w, nonzero + (w != 0)
-    divisor = {"sum": 1, "mean": elements, "weighted_mean": weight, "nonzero_mean": nonzero}[reduction]
-    expected = total / divisor if divisor else 0
+    expected = formula(losses, weights, reduction)[0]
     assert reduce(losses, weights, reduction) == pytest.approx(expected, rel=1e-12)
+
+
+@every_gradient
+@every_reduction
+@pytest.mark.parametrize(("losses_shape", "weights_shape"), SHAPES)
+def test_both_gradients_are_those_of_the_formula(gradients, reduction, losses_shape, weights_shape):
+    # With respect to the losses, the weight over the denominator; to a weight, its share of the losses, also at 0.
+    losses, weights = random_case(losses_shape, weights_shape)
+    _, *expected = formula(losses, weights, reduction)
+    for found, wanted in zip(gradients(losses, weights, reduction), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-15)
 
 
 # What the frameworks do.
@@ -183,28 +165,7 @@ def test_torch_bce_with_weights_is_a_mean(reduce):
     assert reduce(losses, weights, "mean") == pytest.approx(theirs.item(), rel=1e-12)
 
 
-# What a weight means.
-
-
-@every_engine
-@pytest.mark.parametrize("reduction", ["sum", "weighted_mean"])
-def test_weight_2_is_the_row_twice_and_weight_0_is_no_row(reduce, reduction):
-    weighted = reduce(L, np.array([2.0, 1.0, 0.0]), reduction)
-    assert weighted == pytest.approx(reduce(np.array([1.0, 1.0, 9.0]), None, reduction), rel=1e-12)
-
-
-@every_engine
-def test_under_mean_it_is_not_because_the_number_of_rows_stays(reduce):
-    twice, without = reduce(L, np.array([2.0, 1, 1]), "mean"), reduce(L, np.array([1.0, 1, 0]), "mean")
-    assert (twice, without) == pytest.approx((36 / 3, 10 / 3))
-    assert (reduce(np.array([1.0, 1, 9, 25]), None, "mean"), reduce(L[:2], None, "mean")) == pytest.approx((9, 5))
-
-
-@every_engine
-def test_under_nonzero_mean_only_weight_0_is_no_row(reduce):
-    assert reduce(L, np.array([1.0, 1, 0]), "nonzero_mean") == pytest.approx(reduce(L[:2], None, "nonzero_mean"))
-    assert reduce(L, np.array([2.0, 1, 1]), "nonzero_mean") == pytest.approx(36 / 3)
-    assert reduce(np.array([1.0, 1, 9, 25]), None, "nonzero_mean") == pytest.approx(9)
+# Weights of 0, and losses that are no numbers.
 
 
 @every_engine
@@ -215,54 +176,30 @@ def test_without_any_weight_the_value_is_0(reduce, reduction):
 
 @every_gradient
 @every_reduction
-def test_without_any_weight_the_gradient_is_0(gradient, reduction):
-    assert gradient(L, np.zeros(3), reduction).tolist() == [0, 0, 0]
+def test_without_any_weight_the_gradient_of_the_losses_is_0(gradients, reduction):
+    assert gradients(L, np.zeros(3), reduction)[0].tolist() == [0, 0, 0]
+
+
+BAD = np.array([[1.0, 9.0, bad] for bad in (np.nan, np.inf, -np.inf)])
 
 
 @every_engine
 @every_reduction
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_weight_0_kills_a_bad_loss_in_the_value(reduce, reduction, bad):
-    assert reduce(np.array([1.0, 9.0, bad]), W, reduction) == reduce(L, W, reduction)
+def test_weight_0_kills_a_bad_loss_in_the_value_and_no_other_hides_it(reduce, reduction):
+    assert [reduce(losses, W, reduction) for losses in BAD] == [reduce(L, W, reduction)] * 3
+    assert not any(np.isfinite(reduce(losses, W, reduction)) for losses in BAD[:, [2, 1, 0]])
 
 
 @every_gradient
 @every_reduction
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_weight_0_kills_a_bad_loss_in_the_gradient(gradient, reduction, bad):
-    assert gradient(np.array([1.0, 9.0, bad]), W, reduction).tolist() == gradient(L, W, reduction).tolist()
-
-
-@every_engine
-@every_reduction
-def test_nan_at_a_weight_above_0_stays_nan(reduce, reduction):
-    assert np.isnan(reduce(np.array([1.0, np.nan, 25.0]), W, reduction))
-
-
-@every_gradient
-@every_reduction
-@pytest.mark.parametrize(("losses_shape", "weights_shape"), [((7,), (7,)), ((7, 5), (7,)), ((7, 5), (7, 5))])
-def test_the_gradient_is_the_weight_over_the_denominator(gradient, reduction, losses_shape, weights_shape):
-    losses, weights = random_case(losses_shape, weights_shape)
-    full = weights if weights.shape == losses.shape else np.repeat(weights[:, None], losses.shape[1], axis=1)
-    denominator = {"sum": 1, "mean": full.size, "weighted_mean": full.sum(), "nonzero_mean": (full != 0).sum()}
-    assert gradient(losses, weights, reduction) == pytest.approx(full / denominator[reduction], rel=1e-12)
+def test_weight_0_kills_a_bad_loss_in_both_gradients(gradients, reduction):
+    good = L * [1, 1, 0]
+    for losses in BAD:
+        for found, wanted in zip(gradients(losses, W, reduction), gradients(good, W, reduction), strict=True):
+            assert found.tolist() == wanted.tolist()
 
 
 # Shapes: a weight belongs to a row.
-
-
-@every_engine
-def test_vector_weights_against_a_column_of_losses_make_n_products(reduce):
-    # Broadcast as it stands, (3,) * (3, 1) has 9 products and the sum 35 * 4.
-    assert reduce(L[:, None], W, "sum") == pytest.approx(28)
-    assert reduce(L, W[:, None], "sum") == pytest.approx(28)
-
-
-@every_engine
-def test_vector_weights_against_a_square_weigh_rows(reduce):
-    losses = np.array([[1.0, 2.0], [10.0, 20.0]])
-    assert reduce(losses, np.array([1.0, 0.0]), "sum") == pytest.approx(3)
 
 
 @every_engine
@@ -289,12 +226,8 @@ def test_weights_of_another_number_of_rows_are_refused_with_both_shapes(reduce, 
 
 
 def test_while_tracing_weights_per_time_step_are_refused_where_the_number_of_rows_is_known():
-    @tf.function
-    def traced(losses, weights):
-        return helpers.keras.reduce_losses(losses, weights)
-
     with pytest.raises(ValueError, match=r"weights of shape \(5,\) do not fit losses of shape \(4, 5\)"):
-        traced(tf.ones((4, 5)), tf.ones(5))
+        tf.function(helpers.keras.reduce_losses)(tf.ones((4, 5)), tf.ones(5))
 
 
 @every_engine
@@ -333,22 +266,65 @@ def test_whole_numbers_will_do_for_losses_and_do_not_cut_the_weights(reduce):
 
 
 @every_eager_engine
-def test_whole_numbers_and_bools_will_do_for_weights(reduce):
-    assert reduce(L, W.astype(int), "sum") == pytest.approx(28)
+@pytest.mark.parametrize("weights", [W.astype(int), W.astype("uint8"), [1, 3, 0]], ids=["int64", "uint8", "list"])
+def test_whole_numbers_and_lists_will_do_for_weights(reduce, weights):
+    assert reduce(L, weights, "sum") == pytest.approx(28)
     assert reduce(L, W.astype(bool), "sum") == pytest.approx(10)
 
 
-@every_eager_engine
-def test_plain_lists_will_do_for_weights(reduce):
-    assert reduce(L, [1, 3, 0], "sum") == pytest.approx(28)
+# The largest relative error of one rounding. The engines see to it that the value has the type of the losses.
+ROUNDING = {"bfloat16": 2**-8, "float16": 2**-11, "float32": 2**-22, "float64": 2**-50}
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_result_has_the_type_of_the_losses_and_no_shape(dtype):
-    of_torch = helpers.pytorch.reduce_losses(torch.as_tensor(L.astype(dtype)), torch.as_tensor(W))
-    of_keras = helpers.keras.reduce_losses(L.astype(dtype), W)
-    assert (of_torch.dtype, tuple(of_torch.shape)) == (getattr(torch, dtype), ())
-    assert (keras.backend.standardize_dtype(of_keras.dtype), tuple(of_keras.shape)) == (dtype, ())
+@pytest.mark.parametrize("dtype", ROUNDING)
+@pytest.mark.parametrize("reduce", [by_torch, by_keras], ids=["torch", "keras"])
+@every_reduction
+def test_every_type_of_float_gives_the_formula_to_its_last_digit(reduce, reduction, dtype):
+    assert reduce(L, W, reduction, dtype=dtype) == pytest.approx(LW_VALUES[reduction], rel=ROUNDING[dtype])
+
+
+@pytest.mark.parametrize("dtype", ROUNDING)
+@pytest.mark.parametrize("name", ["torch", "keras"])
+@every_reduction
+def test_every_type_of_float_gives_both_gradients_to_its_last_digits(name, reduction, dtype):
+    _, *expected = formula(L, W, reduction)
+    for found, wanted in zip(GRADIENTS[name](L, W, reduction, dtype), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=2 * ROUNDING[dtype])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble"])
+def test_the_reference_computes_in_float64_whatever_comes(dtype):
+    # 1 / 3 in the given type; its multiple in that type would have fewer digits.
+    third = np.array([1, 1], dtype) / np.array(3, dtype)
+    assert by_numpy(third, third, "sum") == 2 * float(third[0]) ** 2
+
+
+# Denominators that were computed beforehand. (test_distributed.py has what the frameworks do with them.)
+
+
+@pytest.mark.parametrize(
+    "shapes", [((3,), None), ((3,), (3, 1)), ((3, 1), (3,)), ((None, 2), (4, 2)), ((4, 2), (4, None))]
+)
+def test_a_denominator_with_one_weight_per_loss_is_taken_as_it_is(shapes):
+    assert [check_denominator(np.float32(given), *shapes) for given in (0, 2)] == [0.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "shapes", [((3, 2), (3,)), ((3, 2), (3, 1)), ((3, None), (3, 1)), ((3,), (3, 2)), ((4, 2, 3), (4, 3, 2))]
+)
+def test_a_denominator_with_fewer_weights_than_losses_is_refused_with_both_shapes(shapes):
+    with pytest.raises(ValueError) as error:
+        check_denominator(2.0, *shapes)
+    assert (
+        f"one weight per loss, shape {shapes[0]}, got {shapes[1]}. Expand the weights to that shape, here and"
+        in str(error.value)
+    )
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
+def test_a_denominator_that_no_sum_of_weights_can_be_is_refused(bad):
+    with pytest.raises(ValueError, match=f"must be finite and not negative, got {bad}"):
+        check_denominator(bad, (3,), (3,))
 
 
 # In training.
@@ -445,90 +421,29 @@ def test_the_keras_version_works_on_keras_torch_backend_too():
     assert process.stdout == "all as expected\n", process.stderr
 
 
-# The gradient with respect to the weights, which some people learn.
-
-
-def torch_weight_gradient(losses, weights, reduction):
-    weights = torch.tensor(weights, requires_grad=True)
-    helpers.pytorch.reduce_losses(torch.as_tensor(losses), weights, reduction).backward()
-    return weights.grad.numpy()
-
-
-def keras_weight_gradient(losses, weights, reduction):
-    weights = tf.Variable(weights)
-    with tf.GradientTape() as tape:
-        value = helpers.keras.reduce_losses(losses, weights, reduction)
-    return tape.gradient(value, weights).numpy()
-
-
-WEIGHT_GRADIENTS = {"torch": torch_weight_gradient, "keras": keras_weight_gradient}
-
-
-@pytest.mark.parametrize("gradient", WEIGHT_GRADIENTS.values(), ids=WEIGHT_GRADIENTS)
-@every_reduction
-def test_the_gradient_of_a_weight_is_its_share_of_the_losses_also_at_0(gradient, reduction):
-    expected = {
-        "sum": L,
-        "mean": L / 3,
-        "weighted_mean": (L - LW_VALUES["weighted_mean"]) / 4,
-        "nonzero_mean": L / 2,
-    }[reduction]
-    np.testing.assert_allclose(gradient(L, W, reduction), expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("gradient", WEIGHT_GRADIENTS.values(), ids=WEIGHT_GRADIENTS)
-def test_the_gradient_of_a_weight_of_0_is_0_where_its_loss_is_not_a_number(gradient):
-    assert gradient(np.array([1.0, np.nan, np.inf]), np.array([1.0, 0.0, 0.0]), "sum").tolist() == [1, 0, 0]
-
-
 # Half precision.
 
-HALVES = ("float16", "bfloat16")
-N_HALF = 256 * 256  # above the largest float16, and above the whole numbers of bfloat16
 
-
-def torch_half(losses, weights, reduction, dtype):
-    dtype = getattr(torch, dtype)
-    value = helpers.pytorch.reduce_losses(torch.tensor(losses).to(dtype), torch.tensor(weights).to(dtype), reduction)
-    assert value.dtype == dtype
-    return value.item()
-
-
-def keras_half(losses, weights, reduction, dtype):
-    losses, weights = (keras.ops.cast(values, dtype) for values in (losses, weights))
-    value = helpers.keras.reduce_losses(losses, weights, reduction)
-    assert keras.backend.standardize_dtype(value.dtype) == dtype
-    return float(keras.ops.cast(value, "float32"))
-
-
-@pytest.mark.parametrize("reduce", [torch_half, keras_half], ids=["torch", "keras"])
-@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("reduce", [by_torch, by_keras], ids=["torch", "keras"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("reduction", ["mean", "weighted_mean", "nonzero_mean"])
 def test_a_mean_of_many_halves_is_a_mean(reduce, dtype, reduction):
-    ones = np.ones(N_HALF, "float32")
+    ones = np.ones(256 * 256, "float32")  # more than the largest float16, and than the whole numbers of bfloat16
     assert reduce(ones, ones, reduction, dtype) == 1
     assert reduce(ones, 2 * ones, reduction, dtype) == (1 if reduction == "weighted_mean" else 2)
-
-
-@pytest.mark.parametrize("reduce", [torch_half, keras_half], ids=["torch", "keras"])
-@pytest.mark.parametrize("dtype", HALVES)
-def test_a_negative_half_is_refused_as_any_other_weight(reduce, dtype):
     with pytest.raises(ValueError, match="row 1 has -1"):
-        reduce(np.ones(2, "float32"), np.array([1, -1], "float32"), "mean", dtype)
+        reduce(ones, np.where(np.arange(len(ones)) == 1, -1.0, 1.0), reduction, dtype)
 
 
 def test_a_model_in_half_precision_learns_from_one_mask():
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        x, mask = np.ones((1, 256, 256, 1), "float32"), np.ones((1, 256, 256, 1), "float32")
+        x = mask = np.ones((1, 256, 256, 1), "float32")
         dense = keras.layers.Dense(1, kernel_initializer="zeros")
 
-        def loss(x, mask):
-            return helpers.keras.reduce_losses((dense(x) - 1) ** 2, mask)
-
         with tf.GradientTape() as tape:
-            value = loss(x, mask)
+            value = helpers.keras.reduce_losses((dense(x) - 1) ** 2, mask)
         assert float(value) == 1
         gradients = tape.gradient(value, dense.trainable_variables)
         assert [g.numpy().ravel().tolist() for g in gradients] == [[-2], [-2]]
@@ -560,7 +475,7 @@ def test_weights_that_the_losses_type_cannot_hold_are_refused_and_others_kept(re
 
 @every_reduction
 def test_torch_can_transform_and_compile_it(reduction):
-    losses, weights = torch.tensor([L, L[::-1].copy()]), torch.tensor([W, W])
+    losses, weights = torch.tensor(np.stack([L, L[::-1]])), torch.tensor(np.stack([W, W]))
     pairs = zip(losses.numpy(), weights.numpy(), strict=True)
     each = torch.tensor([by_numpy(*pair, reduction) for pair in pairs], dtype=torch.float64)
 
@@ -571,4 +486,4 @@ def test_torch_can_transform_and_compile_it(reduction):
     compiled = torch.compile(reduce, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(losses[0], weights[0]), each[0])
     by_weights = torch.func.grad(reduce, argnums=1)(losses[0], weights[0])
-    np.testing.assert_allclose(by_weights.numpy(), torch_weight_gradient(L, W, reduction))
+    np.testing.assert_allclose(by_weights.numpy(), formula(L, W, reduction)[2])

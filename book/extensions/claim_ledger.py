@@ -1,4 +1,4 @@
-"""Make the ledger of claims, and tie each claim to the code cell that computed its verdict.
+"""Make the ledger of claims, and tie each claim to the code cell that shows its verdict.
 
 On the page of the ledger this directive names a document and a chapter, and says what each claim says:
 
@@ -7,8 +7,13 @@ On the page of the ledger this directive names a document and a chapter, and say
     ```
 
 It becomes a table. Verdicts and figures are those that the chapter pasted with `glue`. `{claim-summary}` becomes a
-table of all documents and verdicts. In prose, {claim}`C1` leads to the row of a claim. A claim that no cell computes,
-that two cells compute, or that is missing from the ledger is a warning.
+table of all documents and verdicts, with a link to `claims.json`, which has all rows as data. In prose, {claim}`C1`
+leads to the row of a claim.
+
+A claim is computed where `C1_verdict` is glued, however the verdict came about. Its row leads to the first cell that
+prints the glued verdict as a line of its own ("C1: holds"): what a reader lands on says what the row says. Where no
+cell prints it, the row leads to the cell that glued it. A claim that no cell glues, that two cells glue, or that is
+missing from the ledger is a warning.
 """
 
 from __future__ import annotations
@@ -16,25 +21,25 @@ from __future__ import annotations
 import json
 import re
 from ast import literal_eval
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from building_blocks import FRAMEWORKS, code_cells, entry, is_chapter, read_notebook, reference, table
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-CALL = "findings.verdict("
-CLAIM = re.compile(r"""["']([A-Z]\d+)["']""")
 LINE = re.compile(r"([A-Z]\d+): (.+)")
 KINDS = ("holds", "holds if", "holds, but", "does not hold")
 # A plain "holds" has no more words. A verdict that says both "holds if" and "but" counts as the first of them.
 KIND = re.compile(r"holds$|holds if\b|holds, but\b|does not hold\b")
-GLUED = "application/papermill.record/text/plain"
-FRAMEWORKS = {"pytorch": "PyTorch", "keras": "Keras"}
+VERDICT = "_verdict"
+# What else a verdict may say, and how the ledger puts it: C1_criterion, C1_document, C1_scope.
+NOTES = {"criterion": "Asked", "document": "The document", "scope": "Tested on"}
+DATA = "claims.json"
 
 logger = logging.getLogger(__name__)
 
@@ -43,51 +48,41 @@ class claim_summary(nodes.General, nodes.Element):
     """Where the table of documents and verdicts will stand, once all claims of the page are known."""
 
 
-def glued(notebook: Path) -> dict[str, str]:
-    """What a notebook's stored outputs hold under a name.
+def glued(cells: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """What the stored outputs of some cells hold under a name.
 
     Args:
-        notebook: a file in which `glue(name, value)` was executed.
+        cells: of a notebook in which `glue(name, value)` was executed.
 
     Returns:
         name -> the value as Python prints it, so with quotes around a text.
     """
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    outputs = (output for cell in cells for output in cell.get("outputs", ()))
-    named = (output for output in outputs if "scrapbook" in output.get("metadata", {}))
-    return {o["metadata"]["scrapbook"]["name"]: "".join(o["data"].get(GLUED, "")) for o in named}
+    found = {}
+    for output in (output for cell in cells for output in cell.get("outputs", ())):
+        if glue := output.get("metadata", {}).get("scrapbook"):
+            found[glue["name"]] = "".join(output["data"].get(glue.get("mime_prefix", "") + "text/plain", ""))
+    return found
 
 
-def table(name: str, header: Sequence[str], rows: Iterable[nodes.row]) -> nodes.table:
-    """A table whose first column is the heading of each row."""
-    colspecs = [nodes.colspec(colwidth=1, stub=1 if i == 0 else 0) for i in range(len(header))]
-    head = nodes.row("", *(entry(nodes.Text(text)) for text in header))
-    parts = [*colspecs, nodes.thead("", head), nodes.tbody("", *rows)]
-    return nodes.table("", nodes.tgroup("", *parts, cols=len(header)), classes=[name])
+def verdict_cells(cells: Sequence[dict[str, Any]]) -> Iterator[tuple[str, int]]:
+    """Each claim whose verdict is glued, and the number of the cell that shows it."""
+    printed = [set(stdout(cell).splitlines()) for cell in cells]
+    for number, cell in enumerate(cells):
+        for name, text in glued([cell]).items():
+            if name.endswith(VERDICT):
+                claim = name.removesuffix(VERDICT)
+                line = f"{claim}: {literal_eval(text)}"
+                yield claim, next((place for place, lines in enumerate(printed) if line in lines), number)
 
 
-def entry(*inline: nodes.Node, classes: Sequence[str] = ()) -> nodes.entry:
-    """A cell of a table, with one line of text."""
-    return nodes.entry("", nodes.paragraph("", "", *inline), classes=list(classes))
+def stdout(cell: dict[str, Any]) -> str:
+    """What a cell printed."""
+    return "".join("".join(output["text"]) for output in cell.get("outputs", ()) if output.get("name") == "stdout")
 
 
 def css_class(kind: str) -> str:
     """A kind of verdict as a class name: "holds-if"."""
     return nodes.make_id(kind)
-
-
-def reference(role: str, target: str, docname: str, text: str = "") -> addnodes.pending_xref:
-    """A link that Sphinx resolves, or warns of. Without a text it shows the title of its target."""
-    return addnodes.pending_xref(
-        "",
-        nodes.inline(text, text),
-        refdomain="std",
-        reftype=role,
-        reftarget=target,
-        refdoc=docname,
-        refexplicit=bool(text),
-        refwarn=True,
-    )
 
 
 class ClaimTable(SphinxDirective):
@@ -104,11 +99,11 @@ class ClaimTable(SphinxDirective):
         self.env.note_dependency(relative)
         if not Path(path).exists():
             raise self.error(f"there is no chapter {chapter}.")
-        self.chapter, self.values = chapter, glued(Path(path))
+        self.chapter, self.values = chapter, glued(read_notebook(path)["cells"])
         rows = [self.row(text) for text in self.content if text]
-        title = reference("doc", "/" + relative.removesuffix(".ipynb"), self.env.docname)
+        title = reference("doc", "/" + relative.removesuffix(".ipynb"))
         line = nodes.paragraph("", "Computed in ", title)
-        body = table("claims", ("claim", "what it says", "verdict", "figures"), rows)
+        body = table("claims", ("claim", "what it says", "verdict", "figures"), rows, stub=True)
         return [nodes.container("", line, body, classes=["claims-of-chapter"])]
 
     def row(self, line: str) -> nodes.row:
@@ -119,18 +114,18 @@ class ClaimTable(SphinxDirective):
         claim, text = match.groups()
         # MyST reports what it cannot parse by itself.
         says, _ = self.parse_inline(text)
-        verdict = self.value(f"{claim}_verdict")
+        verdict = self.value(claim + VERDICT)
         first_words = KIND.match(verdict)
         if not first_words:
             raise self.error(f"the verdict of {claim} starts with none of {', '.join(KINDS)}: {verdict!r}.")
         kind, reason = first_words[0], verdict[first_words.end() :]
         entries = [
-            entry(reference("claim-cell", claim, self.env.docname, claim)),
+            entry(reference("claim-cell", claim, claim)),
             entry(*says),
             entry(nodes.strong("", kind, classes=["verdict"]), pasted(reason)),
-            nodes.entry("", *self.figures(claim)),
+            nodes.entry("", *self.figures(claim), *self.notes(claim)),
         ]
-        facts = {"document": self.document, "kind": kind}
+        facts = {"document": self.document, "kind": kind, "record": self.record(claim, text, verdict, kind)}
         classes = ["claim", f"document-{self.document}", css_class(kind)]
         row = nodes.row("", *entries, ids=[claim.lower()], classes=classes, **facts)
         self.env.get_domain("std").note_object("claim", claim, claim.lower(), location=self.get_location())
@@ -138,10 +133,29 @@ class ClaimTable(SphinxDirective):
 
     def figures(self, claim: str) -> list[nodes.paragraph]:
         """The figure of each framework, or one for both where they say the same."""
-        texts = {name: self.value(f"{claim}_{name}") for name in FRAMEWORKS}
+        texts = {name: self.value(f"{claim}_{label.lower()}") for name, label in FRAMEWORKS.items()}
         if len(set(texts.values())) == 1:
             return [figure("Both", texts.popitem()[1], "both")]
         return [figure(FRAMEWORKS[name], text, name) for name, text in texts.items()]
+
+    def notes(self, claim: str) -> list[nodes.paragraph]:
+        """What was asked, what the document found, and how far the experiments go."""
+        known = [name for name in NOTES if f"{claim}_{name}" in self.values]
+        return [labelled(NOTES[name], self.value(f"{claim}_{name}"), "note-of") for name in known]
+
+    def record(self, claim: str, says: str, verdict: str, kind: str) -> dict[str, Any]:
+        """The row as data."""
+        notes = {name: self.value(f"{claim}_{name}") for name in NOTES if f"{claim}_{name}" in self.values}
+        return {
+            "claim": claim,
+            "source": self.document,
+            "chapter": self.chapter,
+            "says": says,
+            "verdict": verdict,
+            "kind": kind,
+            "figures": {label: self.value(f"{claim}_{label.lower()}") for label in FRAMEWORKS.values()},
+            **{name: notes.get(name) for name in NOTES},
+        }
 
     def value(self, key: str) -> str:
         """The text that the chapter pasted under a key."""
@@ -157,7 +171,12 @@ def pasted(text: str) -> nodes.inline:
 
 def figure(label: str, text: str, name: str) -> nodes.paragraph:
     """A figure, with the framework it belongs to in front."""
-    return nodes.paragraph("", "", nodes.strong("", label), pasted(f": {text}"), classes=["figure-of", name])
+    return labelled(label, text, "figure-of", name)
+
+
+def labelled(label: str, text: str, *classes: str) -> nodes.paragraph:
+    """A text with its label in front."""
+    return nodes.paragraph("", "", nodes.strong("", label), pasted(f": {text}"), classes=list(classes))
 
 
 class ClaimSummary(SphinxDirective):
@@ -165,7 +184,8 @@ class ClaimSummary(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Leave a place: the claims come later on the page."""
-        return [claim_summary()]
+        link = nodes.reference("", DATA, refuri=DATA, internal=False)
+        return [claim_summary(), nodes.paragraph("", "", nodes.Text("All rows as data: "), link)]
 
 
 def fill_summary(app: Sphinx, doctree: nodes.document) -> None:
@@ -175,7 +195,7 @@ def fill_summary(app: Sphinx, doctree: nodes.document) -> None:
         titles = {claim["document"]: title_above(claim) for claim in claims}
         rows = [counts(title, [c for c in claims if c["document"] == d], d) for d, title in titles.items()]
         total = counts(label("all", " documents"), claims)
-        place.replace_self(table("claim-summary", ("document", "claims", *KINDS), [*rows, total]))
+        place.replace_self(table("claim-summary", ("document", "claims", *KINDS), [*rows, total], stub=True))
 
 
 def title_above(row: nodes.row) -> nodes.reference:
@@ -196,28 +216,25 @@ def label(short: str, rest: str) -> nodes.inline:
 def counts(heading: nodes.Node, claims: Sequence[nodes.row], document: str = "") -> nodes.row:
     """A row of the summary. The classes of a count say which claims it counts."""
     of_document = [f"document-{document}"] if document else []
-    numbers = [entry(nodes.Text(str(len(claims))), classes=["count", *of_document])]
+    numbers = [entry(str(len(claims)), classes=["count", *of_document])]
     for kind in KINDS:
         number = sum(claim["kind"] == kind for claim in claims)
-        numbers.append(entry(nodes.Text(str(number)), classes=["count", *of_document, css_class(kind)]))
+        numbers.append(entry(str(number), classes=["count", *of_document, css_class(kind)]))
     return nodes.row("", entry(heading), *numbers)
 
 
 def anchor_cells(app: Sphinx, doctree: nodes.document) -> None:
-    """Give each cell that computes verdicts an anchor for every claim it names: `claim-c1`."""
-    domain = app.env.get_domain("std")
-    for cell in doctree.findall(lambda node: isinstance(node, nodes.Element) and node.get("nb_element") == "cell_code"):
-        source = "".join(block.astext() for block in cell.findall(nodes.literal_block) if is_source(block))
-        if CALL in source:
-            for claim in dict.fromkeys(CLAIM.findall(source)):
-                anchor = f"claim-{claim.lower()}"
-                cell["ids"].append(anchor)
-                domain.note_object("claim-cell", claim, anchor, location=cell)
-
-
-def is_source(block: nodes.literal_block) -> bool:
-    """Whether this is the code of a cell, not its output."""
-    return block.parent.get("nb_element") == "cell_code_source"
+    """Give each cell that shows verdicts an anchor for each of them: `claim-c1`."""
+    docname, domain = app.env.docname, app.env.get_domain("std")
+    if not is_chapter(app.env, docname):
+        return
+    cells = {cell["cell_index"]: cell for cell in code_cells(doctree)}
+    for claim, number in verdict_cells(read_notebook(app.env.doc2path(docname))["cells"]):
+        # A cell that is tagged `remove-cell` is not on the page: the row's link then finds nothing, and warns.
+        if cell := cells.get(number):
+            anchor = f"claim-{claim.lower()}"
+            cell["ids"].append(anchor)
+            domain.note_object("claim-cell", claim, anchor, location=cell)
 
 
 def check_ledger(app: Sphinx, env: BuildEnvironment) -> None:
@@ -234,7 +251,15 @@ def add_files(app: Sphinx, pagename: str, template: str, context: dict[str, Any]
     if kinds & {"claim", "claim-cell"}:
         app.add_css_file("ledger.css")
     if "claim" in kinds:
+        write_data(Path(app.outdir, pagename).parent / DATA, doctree)
         app.add_js_file("ledger.js", loading_method="defer")
+
+
+def write_data(path: Path, doctree: nodes.document) -> None:
+    """All claims of a page as JSON, beside it."""
+    claims = [row["record"] for row in doctree.findall(nodes.row) if "claim" in row["classes"]]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(claims, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -6,12 +6,10 @@ read the notebooks while pages are written, so that an incremental build is neve
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
+from building_blocks import FRAMEWORKS, is_chapter, read_notebook, reference, row, table
 from docutils import nodes
-from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -21,11 +19,11 @@ from sphinx.util.docutils import SphinxDirective
 logger = logging.getLogger(__name__)
 
 Record = dict
-Cell = nodes.Node | str
 
 # The label of the page with the tables, to which the line at the foot of each chapter links.
 VERSIONS_LABEL = "versions"
-NAMES = {"torch": "PyTorch", "keras": "Keras", "tensorflow": "TensorFlow", "jax": "JAX"}
+# Keras runs on one of the others.
+NAMES = FRAMEWORKS | {"tensorflow": "TensorFlow", "jax": "JAX"}
 SETTINGS = {
     "python": "Python",
     "system": "System",
@@ -64,11 +62,6 @@ class ShowRecords(SphinxPostTransform):
             place.replace_self(tables(self.env))
 
 
-def is_chapter(env: BuildEnvironment, docname: str) -> bool:
-    """Whether a page is made from a notebook."""
-    return env.doc2path(docname).endswith(".ipynb")
-
-
 def chapters(env: BuildEnvironment, docname: str) -> Iterator[str]:
     """The chapters below a page, in the order of the table of contents."""
     if is_chapter(env, docname):
@@ -79,8 +72,7 @@ def chapters(env: BuildEnvironment, docname: str) -> Iterator[str]:
 
 def read_record(env: BuildEnvironment, docname: str) -> Record | None:
     """What `make execute` wrote into a notebook; None if it did not."""
-    notebook = json.loads(Path(env.doc2path(docname)).read_text(encoding="utf-8"))
-    return notebook["metadata"].get("execution_record")
+    return read_notebook(env.doc2path(docname))["metadata"].get("execution_record")
 
 
 def foot(record: Record | None, docname: str) -> nodes.paragraph:
@@ -95,7 +87,7 @@ def foot(record: Record | None, docname: str) -> nodes.paragraph:
     else:
         versions = ", ".join([f"Python {record['python']}", *frameworks(record)])
         said = f"Last executed on {record['date']} in {record['seconds']:.0f} s with {versions}. "
-    versions_page = link("ref", VERSIONS_LABEL, "All versions and times")
+    versions_page = reference("ref", VERSIONS_LABEL, "All versions and times")
     return nodes.paragraph("", said, versions_page, nodes.Text("."), classes=["execution-record"])
 
 
@@ -114,8 +106,8 @@ def tables(env: BuildEnvironment) -> list[nodes.Node]:
     """The table of chapters and times, a sentence, and the table of versions."""
     records = {docname: read_record(env, docname) for docname in chapters(env, env.config.root_doc)}
     recorded = {docname: record for docname, record in records.items() if record}
-    times = [[link("doc", f"/{docname}"), *when(record)] for docname, record in records.items()]
-    times.append(["Together", "", f"{sum(record['seconds'] for record in recorded.values()):.0f} s"])
+    times = [row(reference("doc", f"/{docname}"), *when(record)) for docname, record in records.items()]
+    times.append(row("Together", "", f"{sum(record['seconds'] for record in recorded.values()):.0f} s"))
     uses = group(recorded)
     different = [name for name, by_value in uses.items() if len(by_value) > 1]
     if different:
@@ -123,7 +115,7 @@ def tables(env: BuildEnvironment) -> list[nodes.Node]:
     else:
         sentence = "All chapters were executed with the same versions, on the same kind of machine."
     rows = [
-        [name, value, said_of(len(docnames), len(records)) if len(by_value) == 1 else links(docnames)]
+        row(name, value, said_of(len(docnames), len(records)) if len(by_value) == 1 else links(docnames))
         for name, by_value in uses.items()
         for value, docnames in by_value.items()
     ]
@@ -159,28 +151,8 @@ def links(docnames: list[str]) -> nodes.inline:
     """The chapters by name, with commas."""
     listed = nodes.inline()
     for docname in docnames:
-        listed += [nodes.Text(", ")] * bool(len(listed)) + [link("doc", f"/{docname}")]
+        listed += [nodes.Text(", ")] * bool(len(listed)) + [reference("doc", f"/{docname}")]
     return listed
-
-
-def link(kind: str, target: str, title: str | None = None) -> pending_xref:
-    """A reference to a label or a page; without a title of its own it takes that of the page."""
-    options = {"refdomain": "std", "reftype": kind, "reftarget": target, "refexplicit": title is not None}
-    return pending_xref("", nodes.inline("", title or ""), refwarn=True, **options)
-
-
-def table(name: str, heading: list[str], rows: list[list[Cell]]) -> nodes.table:
-    """A table with one line of headings."""
-    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in heading), cols=len(heading))
-    group += nodes.thead("", line(heading))
-    group += nodes.tbody("", *map(line, rows))
-    return nodes.table("", group, classes=[name])
-
-
-def line(cells: list[Cell]) -> nodes.row:
-    """One line of a table."""
-    contents = [nodes.Text(cell) if isinstance(cell, str) else cell for cell in cells]
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", content)) for content in contents))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

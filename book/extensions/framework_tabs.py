@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
+from building_blocks import FRAMEWORKS, is_code_cell
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx_design.shared import create_component
 
-FRAMEWORKS = {"torch": "PyTorch", "keras": "Keras"}
 BOTH = "both"
 
 
 def framework_of(node: nodes.Node) -> str | None:
     """The framework that a code cell is tagged with: a key of `FRAMEWORKS`, or None."""
-    if isinstance(node, nodes.Element) and node.get("nb_element") == "cell_code":
+    if is_code_cell(node):
         for framework in FRAMEWORKS:
             if f"tag_framework-{framework}" in node["classes"]:
                 return framework

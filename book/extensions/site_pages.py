@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from building_blocks import is_chapter
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -92,7 +93,7 @@ def add_to_head(app: Sphinx, page: str, template: str, context: dict[str, Any], 
 
 def add_install_note(app: Sphinx, doctree: nodes.document) -> None:
     """Below the title of a chapter, once the address is known: what Colab needs before the first cell."""
-    if not repository(app.config) or not app.env.doc2path(app.env.docname).endswith(".ipynb"):
+    if not repository(app.config) or not is_chapter(app.env, app.env.docname):
         return
     command = f"%pip install git+{repository(app.config)}"
     text = nodes.paragraph(

@@ -5,11 +5,10 @@ effects and from a `Criterion` that was stated before the experiment; its condit
 """
 
 from .bounds import about, at_least, at_most, seeds, spread, verdict
-from .sizes import CONFIDENCE, Effect, exact, mean, paired, ratio, share
+from .sizes import Effect, exact, mean, paired, ratio, share
 from .verdicts import Condition, Criterion, Finding, Reason, judge
 
 __all__ = [
-    "CONFIDENCE",
     "Condition",
     "Criterion",
     "Effect",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+#: Of every interval.
 CONFIDENCE = 0.95
 
 

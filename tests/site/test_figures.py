@@ -6,107 +6,149 @@ What they say is in the notebooks' outputs, which every test computes again.
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
+import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from playwright.sync_api import Page, expect
 
 BOOK = Path(__file__).parents[2] / "book"
-# Chapter -> name, labels of the sliders, first readout at the start.
-FIGURES = {
-    "cluster_bias": ("weight-and-threshold", ["weight of class 1"], ("threshold", "0.80")),
-    "denominators": ("batch-size-and-prior", ["batch size", "share of positives"], ("p with mean", "0.500")),
-    "regression_emphasis": ("rate-and-lines", ["k, per unit of x"], ("right-heavy line", "a = 0.493, b = -0.188")),
-}
-each_figure = pytest.mark.parametrize("chapter", FIGURES)
+
+
+@dataclass(frozen=True)
+class Sliders:
+    """A figure with sliders, as the output of its cell holds it."""
+
+    chapter: str
+    html: str
+
+    @property
+    def soup(self) -> BeautifulSoup:
+        return BeautifulSoup(self.html, "html.parser").figure
+
+    @property
+    def id(self) -> str:
+        return self.soup["id"]
+
+    @property
+    def labels(self) -> list[str]:
+        return [label.text.strip() for label in self.soup.select("label")]
+
+    @property
+    def start(self) -> list[int]:
+        """The position of each slider at first, from 0."""
+        return [int(slider["value"]) for slider in self.soup.select("input")]
+
+    def step(self, number: int) -> tuple[str, list[int]]:
+        """The key that moves a slider by one, and the positions of all sliders after it."""
+        ends = [int(slider["max"]) for slider in self.soup.select("input")]
+        by = 1 if self.start[number] < ends[number] else -1
+        return {1: "ArrowRight", -1: "ArrowLeft"}[by], [p + by * (i == number) for i, p in enumerate(self.start)]
+
+    def texts(self, positions: list[int]) -> list[str]:
+        """All that depends on the sliders, in the order of the page: the outlines, then the readouts."""
+        data = json.loads(self.soup.select_one("script[type='application/json']").text)
+        sizes = [len(values) for values in data["values"]]
+        frame = sum(position * prod(sizes[i + 1 :]) for i, position in enumerate(positions))
+        return [data["texts"][number] for number in data["frames"][frame]]
+
+
+def _figures() -> list[Sliders]:
+    """Every figure with sliders in the book: a new one needs no line here."""
+    outputs = [
+        (path.stem, output)
+        for path in sorted(BOOK.glob("*.ipynb"))
+        for cell in nbformat.read(path, as_version=4).cells
+        for output in cell.get("outputs", [])
+    ]
+    htmls = [(chapter, output.get("data", {}).get("text/html", "")) for chapter, output in outputs]
+    return [Sliders(chapter, html) for chapter, html in htmls if html.startswith('<figure class="interactive"')]
+
+
+FIGURES = _figures()
+each_figure = pytest.mark.parametrize("sliders", FIGURES, ids=lambda sliders: sliders.id)
 
 
 class Shown:
     """A figure on a page, with what a reader can do with it and see of it."""
 
-    def __init__(self, page: Page, chapter: str):
+    def __init__(self, page: Page, sliders: Sliders):
         self.page = page
-        self.figure = page.locator(f"#interactive-{FIGURES[chapter][0]}").last
+        self.figure = page.locator(f"#{sliders.id}").last
 
-    def move(self, label: str, position: int) -> None:
-        """Move a slider to a position, counted from 0, or from the end with a negative number; by keyboard alone."""
-        slider = self.figure.get_by_label(label)
-        slider.focus()
-        self.page.keyboard.press("Home" if position >= 0 else "End")
-        for _ in range(position if position >= 0 else -position - 1):
-            self.page.keyboard.press("ArrowRight" if position >= 0 else "ArrowLeft")
+    def press(self, label: str, key: str) -> None:
+        self.figure.get_by_label(label, exact=True).press(key)
 
-    def readouts(self) -> dict[str, str]:
-        rows = self.figure.locator("dl > div")
-        return {row.locator("dt").inner_text(): row.locator("dd").inner_text() for row in rows.all()}
-
-    def outlines(self) -> list[str]:
+    def texts(self) -> list[str]:
         paths = self.figure.locator("path[data-slot]")
-        return paths.evaluate_all("paths => paths.map(path => path.getAttribute('d'))")
+        return paths.evaluate_all("paths => paths.map(path => path.getAttribute('d'))") + self.readouts()
+
+    def readouts(self) -> list[str]:
+        return self.figure.locator("dd").all_text_contents()
+
+
+def test_the_book_has_figures_with_sliders():
+    assert FIGURES
 
 
 # What every figure does.
 
 
 @each_figure
-def test_a_step_of_the_slider_moves_what_depends_on_it_and_nothing_else(open_page, chapter):
-    _, labels, first = FIGURES[chapter]
-    shown = Shown(open_page(f"book/{chapter}.html"), chapter)
-    assert next(iter(shown.readouts().items())) == first
-    for label in labels:
-        # The first line is what the others are compared with: it stays.
-        still, *before = shown.outlines()
-        shown.figure.get_by_label(label).focus()
-        shown.page.keyboard.press("ArrowRight")
-        assert shown.outlines()[0] == still
-        assert shown.outlines()[1:] != before
-    for _ in labels:
-        shown.page.keyboard.press("ArrowLeft")
-        shown.page.keyboard.press("Shift+Tab")
-    assert next(iter(shown.readouts().items())) == first
+def test_a_step_of_a_slider_shows_the_frame_that_was_drawn_for_it_and_a_step_back_the_first(open_page, sliders):
+    shown = Shown(open_page(f"book/{sliders.chapter}.html"), sliders)
+    first = sliders.texts(sliders.start)
+    assert shown.texts() == first
+    for number, label in enumerate(sliders.labels):
+        key, positions = sliders.step(number)
+        shown.press(label, key)
+        assert shown.texts() == sliders.texts(positions) != first
+        shown.press(label, {"ArrowRight": "ArrowLeft", "ArrowLeft": "ArrowRight"}[key])
+        assert shown.texts() == first
     assert shown.page.record.errors == []
 
 
 @each_figure
-def test_it_has_a_number_in_order_a_caption_below_and_a_reference(open_page, chapter):
-    page = open_page(f"book/{chapter}.html")
-    sliders = page.locator(f"#interactive-{FIGURES[chapter][0]}")
-    numbered = page.locator("figure", has=sliders)
+def test_it_has_a_number_in_order_a_caption_below_and_a_reference(open_page, sliders):
+    page = open_page(f"book/{sliders.chapter}.html")
+    figure = page.locator(f"#{sliders.id}")
+    numbered = page.locator("figure", has=figure)
     caption = numbered.locator("> figcaption")
     number = caption.locator(".caption-number").inner_text().strip()
     numbers = [text.strip() for text in page.locator("figcaption .caption-number").all_inner_texts()]
-    kind = number.rpartition(".")[0]
     assert number in numbers
-    assert numbers == [f"{kind}.{n}" for n in range(1, len(numbers) + 1)]
-    expect(page.locator(f"a.reference[href='#{numbered.get_attribute('id')}']")).to_have_text(number)
+    # "Figure 2.1", or "Figure 7" in a part of the book without numbers.
+    kinds, counts = zip(*(re.fullmatch(r"(.*?)(\d+)", text).groups() for text in numbers), strict=True)
+    first = int(counts[0]) if "." not in kinds[0] else 1
+    assert len(set(kinds)) == 1 and list(map(int, counts)) == list(range(first, first + len(counts)))
+    expect(page.locator(f"a.reference[href='#{numbered.get_attribute('id')}']").first).to_have_text(number)
     for width in (1280, 420):
         page.set_viewport_size({"width": width, "height": 800})
-        box, below = sliders.bounding_box(), caption.bounding_box()
+        box, below = figure.bounding_box(), caption.bounding_box()
         assert below["y"] >= box["y"] + box["height"]
         # As wide as the figure, where that is narrower than the page.
         assert (below["x"], below["width"]) == pytest.approx((box["x"], box["width"]), abs=1)
 
 
 @each_figure
-def test_without_javascript_the_first_state_stands_there_and_a_note(open_page, chapter):
-    _, labels, first = FIGURES[chapter]
-    page = open_page(f"book/{chapter}.html", java_script_enabled=False)
-    figure = page.locator(f"#interactive-{FIGURES[chapter][0]}")
-    expect(figure.get_by_text("The slider needs JavaScript.")).to_be_visible()
-    for label in labels:
-        expect(figure.get_by_label(label)).to_be_disabled()
-    expect(figure.locator("dt").first).to_have_text(first[0])
-    expect(figure.locator("dd").first).to_have_text(first[1])
-    for path in figure.locator("path[data-slot]").all():
-        assert path.get_attribute("d").startswith("M")
+def test_without_javascript_the_first_state_stands_there_and_a_note(open_page, sliders):
+    shown = Shown(open_page(f"book/{sliders.chapter}.html", java_script_enabled=False), sliders)
+    expect(shown.figure.get_by_text("The slider needs JavaScript.")).to_be_visible()
+    for label in sliders.labels:
+        expect(shown.figure.get_by_label(label, exact=True)).to_be_disabled()
+    assert shown.texts() == sliders.texts(sliders.start)
 
 
 @each_figure
-def test_with_javascript_there_is_no_note(open_page, chapter):
-    page = open_page(f"book/{chapter}.html")
-    expect(page.get_by_text("needs JavaScript")).to_have_count(0)
-    for label in FIGURES[chapter][1]:
-        expect(page.get_by_label(label)).to_be_enabled()
+def test_with_javascript_there_is_no_note(open_page, sliders):
+    figure = open_page(f"book/{sliders.chapter}.html").locator(f"#{sliders.id}")
+    expect(figure.get_by_text("needs JavaScript")).to_have_count(0)
+    for label in sliders.labels:
+        expect(figure.get_by_label(label, exact=True)).to_be_enabled()
 
 
 CONTRASTS = """figure => {
@@ -133,18 +175,18 @@ CONTRASTS = """figure => {
 
 @each_figure
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_texts_and_lines_stand_out_in_both_schemes(open_page, chapter, scheme):
-    page = open_page(f"book/{chapter}.html", color_scheme=scheme)
-    found = page.locator(f"#interactive-{FIGURES[chapter][0]}").evaluate(CONTRASTS)
+def test_texts_and_lines_stand_out_in_both_schemes(open_page, sliders, scheme):
+    page = open_page(f"book/{sliders.chapter}.html", color_scheme=scheme)
+    found = page.locator(f"#{sliders.id}").evaluate(CONTRASTS)
     assert (found["ground"] < 0.02) == (scheme == "dark")
     assert min(found["texts"]) >= 4.5
     assert min(found["lines"]) >= 3
 
 
 @each_figure
-def test_on_a_phone_it_fits_and_its_text_is_not_small(open_page, chapter):
-    page = open_page(f"book/{chapter}.html", width=420)
-    figure = page.locator(f"#interactive-{FIGURES[chapter][0]}")
+def test_on_a_phone_it_fits_and_its_text_is_not_small(open_page, sliders):
+    page = open_page(f"book/{sliders.chapter}.html", width=420)
+    figure = page.locator(f"#{sliders.id}")
     box = figure.bounding_box()
     assert 0 <= box["x"] and box["x"] + box["width"] <= 420
     assert figure.evaluate("figure => figure.scrollWidth <= figure.clientWidth")
@@ -155,16 +197,16 @@ def test_on_a_phone_it_fits_and_its_text_is_not_small(open_page, chapter):
 
 
 @each_figure
-def test_on_paper_the_current_state_is_black_on_white_without_the_slider(open_page, chapter):
-    label = FIGURES[chapter][1][0]
-    page = open_page(f"book/{chapter}.html", color_scheme="dark")
-    shown = Shown(page, chapter)
-    shown.move(label, -1)
-    last = shown.readouts()
+def test_on_paper_the_current_state_is_black_on_white_without_the_slider(open_page, sliders):
+    page = open_page(f"book/{sliders.chapter}.html", color_scheme="dark")
+    shown = Shown(page, sliders)
+    shown.press(sliders.labels[0], sliders.step(0)[0])
+    last = shown.texts()
+    assert last != sliders.texts(sliders.start)
     page.emulate_media(media="print")
     expect(page.locator("html")).to_have_attribute("data-theme", "light")
     expect(shown.figure.get_by_role("slider")).to_have_count(0)
-    assert shown.readouts() == last
+    assert shown.texts() == last
     found = shown.figure.evaluate(CONTRASTS)
     assert (found["ground"], min(found["texts"])) == (1, 21)
 
@@ -184,20 +226,15 @@ SHOW = """html => {
 
 
 @each_figure
-def test_two_copies_in_jupyterlab_do_not_disturb_each_other(page, chapter):
-    name, labels, _ = FIGURES[chapter]
-    notebook = json.loads((BOOK / f"{chapter}.ipynb").read_text(encoding="utf-8"))
-    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
-    html = ["".join(output["data"]["text/html"]) for output in outputs if "text/html" in output.get("data", {})]
-    html = next(text for text in html if f'id="interactive-{name}"' in text)
-    page.evaluate(SHOW, html)
-    first = page.locator(f"#interactive-{name}").first.locator("dl")
-    start = first.inner_text()
-    page.evaluate(SHOW, html)
-    second = Shown(page, chapter)
-    second.move(labels[-1], 0)
-    assert second.figure.locator("dl").inner_text() != start
-    assert first.inner_text() == start
-    page.locator(f"#interactive-{name}").first.get_by_label(labels[-1]).press("Home")
-    assert first.inner_text() == second.figure.locator("dl").inner_text()
+def test_two_copies_in_jupyterlab_do_not_disturb_each_other(page, sliders):
+    start = sliders.texts(sliders.start)
+    key, positions = sliders.step(len(sliders.labels) - 1)
+    page.evaluate(SHOW, sliders.html)
+    page.evaluate(SHOW, sliders.html)
+    first, second = Shown(page, sliders), Shown(page, sliders)
+    first.figure = page.locator(f"#{sliders.id}").first
+    for moved in (second, first):
+        assert first.texts() == start
+        moved.press(sliders.labels[-1], key)
+        assert moved.texts() == sliders.texts(positions)
     assert page.record.errors == []

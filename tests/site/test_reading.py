@@ -135,7 +135,7 @@ def test_no_code_is_cut_on_paper(open_page, chapter):
     page = open_page(chapter, width=720)  # A4 without its margins
     page.emulate_media(media="print")
     cut = "blocks => blocks.filter(pre => pre.scrollWidth > pre.clientWidth).map(pre => pre.textContent)"
-    assert page.locator("article pre:visible").count() > 10
+    assert page.locator("article pre:visible").count() > 0
     assert page.locator("article pre:visible").evaluate_all(cut) == []
 
 
