@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 
-from ._agreement import again_in_a_row, pooled, surroundings, suspicious
-from ._code import code_digest
-from .mnist import Mnist
+from helpers._agreement import again_in_a_row, pooled, surroundings, suspicious
+from helpers._code import code_digest
+from helpers.mnist import Mnist
 
 __all__ = ["RunsChanged", "run"]
 

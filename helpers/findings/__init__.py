@@ -4,9 +4,9 @@ A measured quantity is an `Effect`: a number, its 95 % interval and the number o
 effects and from a `Criterion` that was stated before the experiment; its condition and its reason carry effects too.
 """
 
-from .bounds import about, at_least, at_most, seeds, spread, verdict
-from .sizes import Effect, exact, mean, paired, ratio, share
-from .verdicts import Condition, Criterion, Finding, Reason, judge
+from helpers.findings.bounds import about, at_least, at_most, seeds, spread, verdict
+from helpers.findings.sizes import Effect, exact, mean, paired, ratio, share
+from helpers.findings.verdicts import Condition, Criterion, Finding, Reason, judge
 
 __all__ = [
     "Condition",

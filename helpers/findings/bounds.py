@@ -9,7 +9,7 @@ from math import floor, isfinite
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .verdicts import Finding
+from helpers.findings.verdicts import Finding
 
 
 def verdict(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
-from .sizes import Effect
+from helpers.findings.sizes import Effect
 
 
 @dataclass(frozen=True)
