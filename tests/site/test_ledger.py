@@ -94,7 +94,7 @@ def shown_figures(page) -> dict[str, list[str]]:
     return page.eval_on_selector_all(
         "tr.claim",
         """rows => Object.fromEntries(rows.map(row => [row.id.toUpperCase(),
-        [...row.querySelectorAll("td:last-child .figure-of")].filter(p => p.checkVisibility()).map(p => p.textContent)]))""",
+        [...row.querySelectorAll(".figure-of")].filter(p => p.checkVisibility()).map(p => p.textContent)]))""",
     )
 
 
