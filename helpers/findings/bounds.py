@@ -9,6 +9,7 @@ from math import floor, isfinite
 import numpy as np
 from numpy.typing import ArrayLike
 
+from helpers.findings.sizes import truth_values
 from helpers.findings.verdicts import Finding
 
 
@@ -71,12 +72,7 @@ def seeds(condition: ArrayLike) -> str:
     Raises:
         ValueError: no seeds, more than one dimension, or values that are not truth values.
     """
-    condition = np.asarray(condition)
-    if condition.ndim != 1 or not len(condition) or condition.dtype != bool:
-        raise ValueError(
-            f"seeds needs one truth value per seed, got shape {condition.shape} of {condition.dtype}. "
-            "Compare first, as in seeds(first > second)."
-        )
+    condition = truth_values(condition)
     return f"{int(condition.sum())} of {len(condition)} seeds"
 
 

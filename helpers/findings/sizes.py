@@ -120,13 +120,22 @@ def share(condition: ArrayLike) -> Effect:
     Raises:
         ValueError: no seeds, more than one dimension, or values that are not truth values.
     """
-    condition = np.asarray(condition)
-    if condition.ndim != 1 or not len(condition) or condition.dtype != bool:
-        raise ValueError(f"a share needs one truth value per seed, got shape {condition.shape} of {condition.dtype}.")
+    condition = truth_values(condition)
     k, n = int(condition.sum()), len(condition)
     ends = stats.binomtest(k, n).proportion_ci(CONFIDENCE, method="wilson")
     text = f"{k} of {n}, 95 % interval {100 * ends.low:.0f} to {100 * ends.high:.0f} %"
     return Effect(k / n, float(ends.low), float(ends.high), n, text)
+
+
+def truth_values(condition: ArrayLike) -> np.ndarray:
+    """The condition as an array, or a ValueError that says what one truth value per seed is."""
+    condition = np.asarray(condition)
+    if condition.ndim != 1 or not len(condition) or condition.dtype != bool:
+        raise ValueError(
+            f"expected one truth value per seed, got shape {condition.shape} of {condition.dtype}. "
+            "Compare first, as in first > second."
+        )
+    return condition
 
 
 def _per_seed(values: ArrayLike) -> np.ndarray:
