@@ -35,7 +35,7 @@ for (const word of document.querySelectorAll(".highlight pre span[class]")) {
 }
 for (const code of document.querySelectorAll(".highlight pre")) code.normalize();
 """
-# A scheme moves nothing: of texts that look alike, around them too, one is enough to judge the colours of the other one.
+# A scheme moves nothing: of texts that look alike, around them too, one is enough to judge the colours of the other.
 MARK_ONE_OF_A_KIND = """
 const kinds = new Map([[null, ""]]), seen = new Set();
 function kind(element) {
