@@ -76,21 +76,44 @@ class Model(keras.Sequential):
         self.optimizer.apply(sums, self.trainable_variables)
 
 
-def gradients(model, strategy, weights, ranks) -> np.ndarray:
-    """What one step of plain descent at rate 1 moves the weights by: shape (FEATURES + 1, 4)."""
-    model.set_weights([np.zeros_like(w) for w in model.get_weights()])
-    parts = [[tuple(a[rows] for a in (two_ranks.X, two_ranks.Y, weights)) for rows in rank] for rank in ranks]
-    if len(parts[0]) == 1 and len(parts[0][0][0]) == len(parts[1][0][0]):
-        # `fit` cuts each batch into equal shares, in order.
-        x, y, w = (np.concatenate(arrays) for arrays in zip(*[part[0] for part in parts], strict=True))
-        model.fit(x, y, sample_weight=w, batch_size=len(x), shuffle=False, verbose=0)
-    else:
+class Moved(keras.callbacks.Callback):
+    """What each step of plain descent at rate 1 moves the weights by, from zero: shape (FEATURES + 1, 4)."""
+
+    def __init__(self):
+        super().__init__()
+        self.gradients = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Keep the step, and take it back."""
+        values = self.model.get_weights()
+        self.gradients.append(-np.vstack(values))
+        self.model.set_weights([np.zeros_like(value) for value in values])
+
+
+def gradients(model, strategy, cases) -> dict[str, np.ndarray]:
+    """The gradient of each case, from one step."""
+    parts = {
+        name: [[tuple(a[rows] for a in (two_ranks.X, two_ranks.Y, weights)) for rows in rank] for rank in ranks]
+        for name, (weights, ranks) in cases.items()
+    }
+    sizes = {name: [[len(x) for x, _, _ in rank] for rank in ranks] for name, ranks in parts.items()}
+    alike = [name for name, (rank_0, rank_1) in sizes.items() if len(rank_0) == 1 and rank_0 == rank_1]
+    moved = Moved()
+    # `fit` cuts each batch into equal shares, in order. Its start costs more than a step: so once for all, a step each.
+    batches = [batch for name in alike for rank in parts[name] for batch in rank]
+    x, y, w = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
+    model.fit(x, y, sample_weight=w, batch_size=two_ranks.N, shuffle=False, verbose=0, callbacks=[moved])
+    others = [name for name in parts if name not in alike]
+    for name in others:
         # It cannot start with shares of different size: it adds the first ones up, element by element.
-        batches = strategy.experimental_distribute_values_from_function(
-            lambda replica: [tuple(map(tf.constant, batch)) for batch in parts[replica.replica_id_in_sync_group]]
+        shares = strategy.experimental_distribute_values_from_function(
+            lambda replica, ranks=parts[name]: [
+                tuple(map(tf.constant, batch)) for batch in ranks[replica.replica_id_in_sync_group]
+            ]
         )
-        strategy.run(model.accumulate, args=(batches,))
-    return -np.vstack(model.get_weights())
+        strategy.run(model.accumulate, args=(shares,))
+        moved.on_train_batch_end(0)
+    return dict(zip([*alike, *others], moved.gradients, strict=True))
 
 
 def main() -> None:
@@ -104,12 +127,11 @@ def main() -> None:
     strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(REPLICAS)])
     with strategy.scope():
         models = {"wrong": Model(right=False), "right": Model(right=True)}
-    found = {}
-    for name, (weights, ranks) in two_ranks.cases().items():
-        found[name] = {
-            form: two_ranks.errors(gradients(model, strategy, weights, ranks), weights)
-            for form, model in models.items()
-        }
+    cases = two_ranks.cases()
+    found = {name: {} for name in cases}
+    for form, model in models.items():
+        for name, gradient in gradients(model, strategy, cases).items():
+            found[name][form] = two_ranks.errors(gradient, cases[name][0])
     print(json.dumps({"framework": "Keras", "ranks": strategy.num_replicas_in_sync, "errors": found}))
 
 

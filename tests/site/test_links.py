@@ -115,3 +115,10 @@ def test_a_chapter_offers_its_notebook(site, chapter):
     notebook = Path(__file__).parents[2] / Path(chapter).with_suffix(".ipynb")
     assert [file.name for file in found if file.suffix == ".ipynb"] == [notebook.name]
     assert found[0].read_bytes() == notebook.read_bytes()
+
+
+def test_every_framework_cell_of_a_chapter_is_in_a_tab(site, chapter):
+    tags = {f"tag_framework-{name}": f"framework-{name}" for name in ("torch", "keras")}
+    for cell in parsed(site / chapter).find_all("div", class_=list(tags)):
+        [tab] = {tags[name] for name in cell["class"] if name in tags}
+        assert cell.find_parent(class_=tab), cell.text.strip()[:60]

@@ -131,16 +131,8 @@ def test_both_frameworks_are_printed(open_page):
         assert panels.first.is_visible(), framework
 
 
-def test_no_code_is_cut_on_paper(open_page, chapter):
+def test_each_cell_of_code_can_be_copied_and_none_is_cut_on_paper(open_page, chapter):
     page = open_page(chapter, width=720)  # A4 without its margins
-    page.emulate_media(media="print")
-    cut = "blocks => blocks.filter(pre => pre.scrollWidth > pre.clientWidth).map(pre => pre.textContent)"
-    assert page.locator("article pre:visible").count() > 0
-    assert page.locator("article pre:visible").evaluate_all(cut) == []
-
-
-def test_each_cell_of_code_can_be_copied(open_page, chapter):
-    page = open_page(chapter)
     notebook = read((ROOT / chapter).with_suffix(".ipynb"), as_version=4)
     hidden = {"remove-input", "remove-cell"}
     sources = [
@@ -150,6 +142,10 @@ def test_each_cell_of_code_can_be_copied(open_page, chapter):
     ]
     assert [code.strip() for code in page.locator(".cell_input pre").all_text_contents()] == sources
     assert page.locator(".cell_input button.copybtn").count() == len(sources)
+    page.emulate_media(media="print")
+    cut = "blocks => blocks.filter(pre => pre.scrollWidth > pre.clientWidth).map(pre => pre.textContent)"
+    assert page.locator("article pre:visible").count() > 0
+    assert page.locator("article pre:visible").evaluate_all(cut) == []
 
 
 def test_the_copy_button_copies_the_code(open_page):
