@@ -96,7 +96,7 @@ CELLS = {
 @pytest.mark.parametrize(("cells", "place"), CELLS.values(), ids=CELLS)
 def test_the_name_of_a_claim_leads_to_the_cell_that(build, cells, place):
     """And no other cell that names a claim, "F1" for instance, has anything to do with it."""
-    others = [code('key = "F1"; before = f"C{1}"'), code('findings.verdict("C1")', output="C1: holds up\nC2: holds")]
+    others = [code('key = "F1"; before = f"C{1}"'), code('findings.judge("C1")', output="C1: holds up\nC2: holds")]
     project = build(lines("C1"), chapter=[*others, *cells])
     assert project.warnings == ""
     assert linked_cell(project, "C1").find(class_="cell_input").text.strip() == cells[place].source

@@ -4,7 +4,6 @@ A measured quantity is an `Effect`: a number, its 95 % interval and the number o
 effects and from a `Criterion` that was stated before the experiment; its condition and its reason carry effects too.
 """
 
-from helpers.findings.bounds import about, at_least, at_most, seeds, spread, verdict
 from helpers.findings.sizes import Effect, exact, mean, paired, ratio, share
 from helpers.findings.verdicts import Condition, Criterion, Finding, Reason, judge
 
@@ -14,16 +13,10 @@ __all__ = [
     "Effect",
     "Finding",
     "Reason",
-    "about",
-    "at_least",
-    "at_most",
     "exact",
     "judge",
     "mean",
     "paired",
     "ratio",
-    "seeds",
     "share",
-    "spread",
-    "verdict",
 ]

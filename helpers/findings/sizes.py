@@ -120,15 +120,14 @@ def share(condition: ArrayLike) -> Effect:
     Raises:
         ValueError: no seeds, more than one dimension, or values that are not truth values.
     """
-    condition = truth_values(condition)
+    condition = _truth_values(condition)
     k, n = int(condition.sum()), len(condition)
     ends = stats.binomtest(k, n).proportion_ci(CONFIDENCE, method="wilson")
     text = f"{k} of {n}, 95 % interval {100 * ends.low:.0f} to {100 * ends.high:.0f} %"
     return Effect(k / n, float(ends.low), float(ends.high), n, text)
 
 
-def truth_values(condition: ArrayLike) -> np.ndarray:
-    """The condition as an array, or a ValueError that says what one truth value per seed is."""
+def _truth_values(condition: ArrayLike) -> np.ndarray:
     condition = np.asarray(condition)
     if condition.ndim != 1 or not len(condition) or condition.dtype != bool:
         raise ValueError(
