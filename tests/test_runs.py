@@ -313,10 +313,7 @@ def test_a_shift_of_five_and_a_half_standard_deviations_is_seen():
 
 # Experiments that take so long that fewer than twenty seeds are stored so far.
 FEWER = {
-    ("mnist_9_vs_4", "fits"): 12,
-    ("mnist_9_vs_4", "fresh"): 12,
     ("mnist_9_vs_4", "other_fours"): 12,
-    ("mnist_stopping", "control"): 10,
 }
 STORED = [
     (path.stem, name, by_seed)
