@@ -78,6 +78,12 @@ class Laboratory:
         alike = [(a, b) for a, b in combinations(some, 2) if a.mean.size > 1 and abs(a.norm / b.norm - 1) < 1e-5]
         return sum(compare(a, b).rest > 0.01 for a, b in alike) >= 2
 
+    def is_clipped_by_value(self) -> bool:
+        """Gradients of several directions whose largest numbers are the same: each number was cut."""
+        some = [m for m in self.seen.values() if np.isfinite(m.mean).all() and m.norm and not m.error]
+        caps = [(a, b) for a, b in combinations(some, 2) if abs(a.largest / b.largest - 1) < 1e-6]
+        return sum(compare(a, b).rest > 0.01 for a, b in caps) >= 3
+
 
 def ones(rows: np.ndarray) -> Batch:
     """The rows, each with the weight 1."""
@@ -104,6 +110,9 @@ def designs(rows: np.ndarray) -> dict[str, tuple[Batch, Batch]]:
 def common_results(lab: Laboratory) -> dict[str, Result]:
     """The results that a loss and a step share."""
     pairs = designs(lab.rows)
+    valid = lab.mask.any(axis=1)
+    if not valid.all():
+        pairs["ignored rows"] = ones(lab.rows), ones(lab.rows[valid])
     name, said = denominator_of(lab, pairs)
     clipped = lab.is_clipped()
     if clipped:

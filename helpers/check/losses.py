@@ -109,6 +109,8 @@ def check_loss(loss: Loss, outputs: Array, targets: Array, *, ignored: float | N
     candidates = REDUCTIONS if ignored is None else (*REDUCTIONS, MASK_COUNT)
     lab = Laboratory(lambda batches: case(*batches[0])[1], ~ignores, candidates)
     results = common_results(lab)
+    if results[OWN][0] == NOT_OBSERVED:
+        results[OWN] = attempt(partial(_own_result, lab, results[OWN]))
     results[NAN] = attempt(partial(_nan_result, case, lab))
     if ignored is not None:
         results[IGNORED] = attempt(partial(_ignored_result, lab, results["denominator"][0]))
@@ -156,6 +158,14 @@ def _accepted(loss: Loss, outputs: Array, targets: Array) -> Case:
     raise CannotBeDriven("the loss refuses this data. " + " | ".join(problems))
 
 
+def _own_result(lab: Laboratory, before: Result) -> Result:
+    """Where copies could not be made, as in a square of losses: each row's gradient is its weight times that of 1."""
+    rows, weights = designs(lab.rows)[OWN][0]
+    plain = lab.measure(ones(rows)).mean.reshape(len(rows), -1)
+    result = judge(lab.measure((rows, weights)), Measured((weights[:, None] * plain).ravel()), None)
+    return result if result[0] == FAILS else before
+
+
 def _nan_result(case: Case, lab: Laboratory) -> Result:
     """NaN in the outputs of a row of weight 0: the value and the gradients of the other rows must not notice."""
     rows, weights = designs(lab.rows)[ZERO][0]
@@ -183,7 +193,7 @@ def _ignored_result(lab: Laboratory, name: str) -> Result:
         return NOT_OBSERVED, "no row has ignored targets only"
     full, rest = ones(lab.rows), ones(lab.rows[kept])
     explained = name in lab.candidates
-    expected = lab.size(name, full) / lab.size(name, rest) if explained else None
+    expected = lab.size(name, full) / lab.size(name, rest) if explained else 1.0
     return judge(lab.measure(full), lab.measure(rest), expected, f" ({name})")
 
 

@@ -134,7 +134,7 @@ def _by_tensorflow(loss: Loss, table: Array, rows: np.ndarray, targets: Array, w
     gradient = tape.gradient(value, table) if tf.is_tensor(value) else None
     if gradient is None:
         raise CannotBeDriven(_NO_GRADIENT)
-    return value, gradient
+    return value, tf.convert_to_tensor(gradient)  # of rows that were taken
 
 
 _NO_GRADIENT = (
