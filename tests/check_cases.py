@@ -338,8 +338,8 @@ RIGHT_STEPS = {
 
 # Trainings: a linear model by gradient descent in NumPy, which takes a millisecond.
 
-TRAIN_X = rng.normal(size=(45, 2)).astype("float32")
-TRAIN_Y = (TRAIN_X @ [1, -0.5] + 0.5 + rng.normal(size=45) * 0.5).astype("float32")
+TRAIN_X = rng.normal(size=(37, 2)).astype("float32")
+TRAIN_Y = (TRAIN_X @ [1, -0.5] + 0.5 + rng.normal(size=37) * 0.5).astype("float32")
 LABELS = (TRAIN_Y > 0.5).astype(int)
 
 
@@ -399,7 +399,7 @@ FAULTY_TRAININGS = {
 def torch_training(x, y, w):
     torch.manual_seed(0)
     net = torch.nn.Linear(2, 1)
-    fit(net, x, y[:, None], loss=mse, sample_weight=w, epochs=5, batch_size=100, optimizer=partial(torch.optim.SGD, lr=0.1))
+    fit(net, x, y[:, None], loss=mse, sample_weight=w, batch_size=100, optimizer=partial(torch.optim.SGD, lr=0.5))
     return partial(predict, net)
 
 
@@ -418,5 +418,5 @@ RIGHT_TRAININGS = {
     "LogisticRegression": (LogisticRegression(), LABELS, "sum"),
     "LinearRegression": (LinearRegression(), TRAIN_Y, "weighted_mean"),
     "SGDRegressor": (SGDRegressor(tol=None, max_iter=20), TRAIN_Y, None),
-    "DecisionTreeRegressor": (DecisionTreeRegressor(max_depth=2), TRAIN_Y, None),
+    "DecisionTreeRegressor": (DecisionTreeRegressor(max_depth=2), TRAIN_Y, "weighted_mean"),
 }

@@ -116,14 +116,17 @@ def common_results(lab: Laboratory) -> dict[str, Result]:
     name, said = denominator_of(lab, pairs)
     clipped = lab.is_clipped()
     if clipped:
-        name, said = NONE_OF_THESE, "gradients of several directions have the same norm: it is clipped. Only " + (
-            "directions are compared"
+        name, said = (
+            NONE_OF_THESE,
+            "gradients of several directions have the same norm: it is clipped. Only " + ("directions are compared"),
         )
     results = {DENOMINATOR: (name, said + lab.meter.said)}
     for property in (ZERO, TWO, OWN):
         results[property] = attempt(lambda pair=pairs[property]: weighted_result(lab, name, clipped, pair))
     if results[OWN][0] == HOLDS and not clipped:
-        results[OWN] = attempt(lambda: scale_result(lab, name, pairs[OWN][0])) if name != NONE_OF_THESE else results[OWN]
+        results[OWN] = (
+            attempt(lambda: scale_result(lab, name, pairs[OWN][0])) if name != NONE_OF_THESE else results[OWN]
+        )
     results[ORDER] = attempt(lambda: order_result(lab, pairs[OWN][0]))
     return results
 
@@ -153,7 +156,9 @@ def scale_result(lab: Laboratory, name: str, batch: Batch) -> Result:
     """Twice the weights: the same direction, and the size that the denominator says."""
     rows, weights = batch
     doubled = (rows, 2 * weights)
-    return judge(lab.measure(doubled), lab.measure(batch), lab.size(name, doubled) / lab.size(name, batch), f" ({name})")
+    return judge(
+        lab.measure(doubled), lab.measure(batch), lab.size(name, doubled) / lab.size(name, batch), f" ({name})"
+    )
 
 
 def denominator_of(lab: Laboratory, pairs: dict[str, tuple[Batch, Batch]]) -> Result:

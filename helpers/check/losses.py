@@ -247,5 +247,3 @@ def _form_result(form) -> Result:
             return form()
     except Exception as error:
         return NOT_OBSERVED, f"refused: {message_of(error)}"
-
-

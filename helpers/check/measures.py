@@ -94,6 +94,8 @@ def flat(values: ArrayLike) -> np.ndarray:
     elif hasattr(values, "numpy"):
         values = values.numpy()
     try:
+        if values is None:  # which NumPy takes for NaN
+            raise TypeError("nothing was returned")
         return np.asarray(values, dtype=np.float64).ravel()
     except (TypeError, ValueError) as error:
         raise CannotBeDriven(

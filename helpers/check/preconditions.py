@@ -48,5 +48,8 @@ def held_by(function: Callable) -> list[object]:
         held += [*found.nonlocals.values(), *found.globals.values()]
     except (TypeError, ValueError):
         pass
-    held += [*(getattr(function, "__defaults__", None) or ()), *(getattr(function, "__kwdefaults__", None) or {}).values()]
+    held += [
+        *(getattr(function, "__defaults__", None) or ()),
+        *(getattr(function, "__kwdefaults__", None) or {}).values(),
+    ]
     return held

@@ -54,28 +54,39 @@ class Trainings:
         x: inputs.
         y: targets.
         tolerance: the largest difference of two predictions that counts as none; None: relative ones.
+        known: predictions that were made, where the same training makes the same ones again; None: where it does not.
+        end: when the time is over, on the clock of the processor.
     """
 
     train: Callable
     x: Array
     y: Array
     tolerance: float | None = None
+    known: dict[tuple, np.ndarray] | None = None
     end: float = field(default_factory=lambda: time.process_time() + SECONDS)
 
-    def predictions(self, design: Design, seed: int = 0) -> np.ndarray:
-        """Predictions of all rows, flat, after a training."""
+    def predictions(self, design: Design, seed: int = 0, x: Array | None = None) -> np.ndarray:
+        """Predictions of all rows, flat, after a training; `x`: with other inputs."""
+        if self.known is None or x is not None:
+            return self._trained(design, seed, self.x if x is None else x)
+        arrays = (design.rows, design.weights, design.targets, design.inputs)
+        key = (seed, *(None if array is None else array.tobytes() for array in arrays))
+        if key not in self.known:
+            self.known[key] = self._trained(design, seed, self.x)
+        return self.known[key]
+
+    def _trained(self, design: Design, seed: int, x: Array) -> np.ndarray:
         design = design.shuffled(seed)
         inputs = design.rows if design.inputs is None else design.inputs
         targets = self.y if design.targets is None else to_kind(design.targets, kind_of(self.y))
-        x, y = take(self.x, inputs), take(targets, design.rows)
         with seeded(seed):
-            predict = self.train(x, y, like(design.weights, self.x))
+            predict = self.train(take(x, inputs), take(targets, design.rows), like(design.weights, x))
             predict = getattr(predict, "predict", predict)
             if not callable(predict):
-                raise CannotBeDriven(f"train must return predict, a function of x; it returned {type(predict).__name__}.")
-            found = numbers(predict(self.x))
-        if found.size % length_of(self.x):
-            raise CannotBeDriven(f"predict must return a prediction for each of {length_of(self.x)} rows of x.")
+                raise CannotBeDriven(f"train must return predict, a function of x, got {type(predict).__name__}.")
+            found = numbers(predict(x))
+        if found.size % length_of(x):
+            raise CannotBeDriven(f"predict must return a prediction for each of {length_of(x)} rows of x.")
         return found
 
     def judge(self, one: Design, other: Design, scale: float) -> Result:

@@ -23,7 +23,7 @@ Row = dict[str, str]
 Result = tuple[str, str]  # observed, detail
 
 
-class CannotBeDriven(ValueError):  # noqa: N818 - a sentence, not a class of errors
+class CannotBeDriven(ValueError):
     """The object cannot be checked: the message says why, and what to do."""
 
 
