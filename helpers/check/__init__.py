@@ -13,7 +13,7 @@ Each returns rows with the keys `KEYS`. `denominator` names what divides the sum
 `DENOMINATORS`. The other `PROPERTIES` are "holds", "fails" or "not observed". What fails is the DIRECTION of a
 gradient, or a factor that the denominator does not explain. That a denominator depends on the batch is no failure.
 
-An example, which anyone can run::
+In a test::
 
     import torch
     from torch.nn.functional import mse_loss
@@ -29,10 +29,11 @@ An example, which anyone can run::
 
 from __future__ import annotations
 
+from helpers.check import rows
 from helpers.check.command import main
 from helpers.check.launchers import forked_ranks
 from helpers.check.losses import check_loss
-from helpers.check.rows import DENOMINATORS, KEYS, PROPERTIES, CannotBeDriven, assert_honours_weights, render
+from helpers.check.rows import CannotBeDriven, assert_honours_weights, render
 from helpers.check.steps import check_step
 from helpers.check.trainings import check_training
 
@@ -49,3 +50,10 @@ __all__ = [
     "main",
     "render",
 ]
+
+#: What each row says.
+KEYS = rows.KEYS
+#: What is asked of everything; a loss has rows about types and shapes as well.
+PROPERTIES = rows.PROPERTIES
+#: What can be found for the property `denominator`; `mask count` is the number of targets that are not ignored.
+DENOMINATORS = rows.DENOMINATORS

@@ -95,7 +95,9 @@ def _given_data(arguments: argparse.Namespace, kind: str) -> tuple[Any, Any] | N
         return tuple(data)
     module = import_module(arguments.object.partition(":")[0])
     data = [getattr(module, name, None) for name in NAMES[kind]]
-    return None if any(part is None or (callable(part) and not hasattr(part, "shape")) for part in data) else tuple(data)
+    return (
+        None if any(part is None or (callable(part) and not hasattr(part, "shape")) for part in data) else tuple(data)
+    )
 
 
 def _made_data(thing: Any, kind: str) -> tuple[np.ndarray, np.ndarray]:

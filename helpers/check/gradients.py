@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from helpers.check.measures import TOLERANCE, Measured, Meter, compare, judge
+from helpers.check.measures import TOLERANCE, Measured, Meter, compare, flat, judge, same
 from helpers.check.rows import (
     DENOMINATOR,
     HOLDS,
@@ -51,17 +51,29 @@ class Laboratory:
 
     def __post_init__(self):
         self.meter = Meter(lambda: self.gradient([ones(self.rows)]))
+        self.penalty = self._penalty()
 
     @property
     def rows(self) -> np.ndarray:
+        """All rows."""
         return np.arange(len(self.mask))
 
     def measure(self, *batches: Batch) -> Measured:
         """The gradient of a step; the same step is made once."""
         key = b"|".join(array.tobytes() for batch in batches for array in batch)
         if key not in self.seen:
-            self.seen[key] = self.meter(lambda: self.gradient(batches))
+            self.seen[key] = self.meter(lambda: flat(self.gradient(batches)) - self.penalty)
         return self.seen[key]
+
+    def _penalty(self) -> np.ndarray | float:
+        """A gradient that needs no rows, as that of a weight decay in the loss: it is there when all weights are 0."""
+        if self.meter.calls > 1:
+            return 0.0
+        try:
+            few, all_rows = (flat(self.gradient([(rows, np.zeros(len(rows)))])) for rows in (self.rows[:-1], self.rows))
+        except Exception:
+            return 0.0  # weights that are all 0 may be refused
+        return few if np.isfinite(few).all() and few.any() and same(few, all_rows) else 0.0
 
     def size(self, name: str, batch: Batch) -> float:
         """sum(w) / denominator: how large a denominator makes a gradient."""
@@ -120,6 +132,8 @@ def common_results(lab: Laboratory) -> dict[str, Result]:
             NONE_OF_THESE,
             "gradients of several directions have the same norm: it is clipped. Only " + ("directions are compared"),
         )
+    if np.any(lab.penalty):
+        said += "; a part that no weight changes, as a weight decay, is left out"
     results = {DENOMINATOR: (name, said + lab.meter.said)}
     for property in (ZERO, TWO, OWN):
         results[property] = attempt(lambda pair=pairs[property]: weighted_result(lab, name, clipped, pair))
@@ -198,8 +212,8 @@ def order_result(lab: Laboratory, batch: Batch) -> Result:
 def nan_said(place: str) -> Result:
     """What 0 x NaN makes of an unmasked product, in every framework."""
     return NOT_OBSERVED, (
-        f"{place}: 0 x NaN is NaN, as in the frameworks' own losses. To use NaN for what is missing, mask it before the "
-        "product, as helpers.pytorch.reduce_losses does, and inside the loss put a number in its place"
+        f"{place}: 0 x NaN is NaN, as in the frameworks' own losses. To use NaN for what is missing, mask it before "
+        "the product, as helpers.pytorch.reduce_losses does, and inside the loss put a number in its place"
     )
 
 

@@ -93,6 +93,18 @@ def check_loss(loss: Loss, outputs: Array, targets: Array, *, ignored: float | N
     The weights are given as (n,), in the type of the outputs; to a loss that refuses this as (n, 1, ...), then in the
     outputs' shape. Further rows say which types and shapes it takes, and which it broadcasts to something else.
 
+    An example::
+
+        import torch
+        from torch.nn.functional import cross_entropy
+        from helpers.check import check_loss, render
+
+        def loss(outputs, targets, weights):
+            losses = cross_entropy(outputs, targets, reduction="none", ignore_index=-1)
+            return (losses * weights).sum() / (targets != -1).sum()
+
+        print(render(check_loss(loss, torch.randn(12, 3), torch.arange(12) % 3, ignored=-1)))
+
     Args:
         loss: `loss(outputs, targets, weights)`, which returns a differentiable number; or a Keras loss.
         outputs: shape (n, ...), n at least 3; a tensor, or an array, which becomes a tensor. Up to 12 rows are used.

@@ -76,6 +76,7 @@ class Meter:
         self.calls = int(np.clip(SECONDS_A_MEASUREMENT / max(seconds, 1e-6), *CALLS))
 
     def __call__(self, run: Callable[[], ArrayLike]) -> Measured:
+        """Measure what a function returns."""
         values = np.array([flat(run()) for _ in range(self.calls)])
         if self.calls == 1:
             return Measured(values[0])

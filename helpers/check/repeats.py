@@ -1,4 +1,4 @@
-"""Trainings as numbers: predictions after a training, and the difference of two designs, over seeds where it takes some."""
+"""Trainings as numbers: the predictions after a training, and the difference that a design makes."""
 
 from __future__ import annotations
 

@@ -50,6 +50,22 @@ def check_step(step: Step, x: Array, y: Array, *, launcher: Launcher | None = No
     batch norm is found in training mode, nothing is observed: rows that share statistics have no gradients of their
     own. A clipped gradient is noticed: then only directions are compared.
 
+    An example::
+
+        import torch
+        from helpers.check import check_step, render
+
+        x, y, model = torch.randn(12, 3), torch.randn(12), torch.nn.Linear(3, 1)
+
+        def step(micro_batches):
+            total = sum(w.sum() for x, y, w in micro_batches)
+            model.zero_grad()
+            for x, y, w in micro_batches:
+                (((model(x)[:, 0] - y) ** 2 * w).sum() / total).backward()
+            return torch.cat([p.grad.ravel() for p in model.parameters()])
+
+        print(render(check_step(step, x, y)))
+
     Args:
         step: `step(micro_batches)` returns the gradient of one step as a flat array; `micro_batches` is a list of
             `(x, y, w)`. Or a compiled Keras model.
@@ -66,7 +82,8 @@ def check_step(step: Step, x: Array, y: Array, *, launcher: Launcher | None = No
     """
     if length_of(x) != length_of(y) or length_of(x) < FEWEST_ROWS:
         raise CannotBeDriven(
-            f"expected x and y of the same number of rows, {FEWEST_ROWS} or more, got {length_of(x)} and {length_of(y)}."
+            f"expected x and y of the same number of rows, {FEWEST_ROWS} or more, "
+            f"got {length_of(x)} and {length_of(y)}."
         )
     step = as_step(step)
     rows = choose_rows(length_of(x))
@@ -136,7 +153,7 @@ def _ranks_result(launcher: Launcher, step: Step, x: Array, y: Array, lab: Labor
     shares = [_micro_batches(x, y, share) for share in (parts[:1], parts[1:])]
     returned = launcher(step, shares)
     several = isinstance(returned, list | tuple) and len(returned) == len(shares) and np.ndim(returned[0])
-    gradients = [flat(gradient) for gradient in (returned if several else [returned])]
+    gradients = [flat(gradient) - lab.penalty for gradient in (returned if several else [returned])]
     if any(g.shape != gradients[0].shape or not np.allclose(g, gradients[0], rtol=1e-4) for g in gradients):
         return FAILS, "the ranks have different gradients: they were not averaged"
     observed, said = judge(Measured(gradients[0]), lab.measure((rows, weights)), 1.0)
@@ -151,7 +168,7 @@ def _nan_result(step: Step, x: Array, y: Array, lab: Laboratory) -> Result:
     spoilt = to_numpy(y).copy()
     spoilt[np.flatnonzero(weights == 0)[0]] = np.nan
     changed = to_kind(spoilt, kind_of(y), dtype_of(y))
-    found = lab.meter(lambda: step(_micro_batches(x, changed, [(rows, weights)])))
+    found = lab.meter(lambda: flat(step(_micro_batches(x, changed, [(rows, weights)]))) - lab.penalty)
     if np.isfinite(found.mean).all():
         return judge(found, lab.measure((rows, weights)), 1.0)
     return nan_said("a NaN target makes the gradient NaN")

@@ -57,6 +57,19 @@ def check_training(
     result still depends on chance, or on the order of the rows, the MEAN over seeds and orders is asked, with its
     standard error. `train` must begin with a new model each time.
 
+    An example::
+
+        import numpy as np
+        from sklearn.linear_model import Ridge
+        from helpers.check import check_training, render
+
+        def train(x, y, sample_weight):
+            return Ridge().fit(x, y, sample_weight=sample_weight).predict
+
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(40, 3))
+        print(render(check_training(train, x, x.sum(axis=1) + rng.normal(size=40))))
+
     Args:
         train: `train(x, y, sample_weight)` returns `predict`; or a scikit-learn-like estimator, or a compiled Keras
             model.
