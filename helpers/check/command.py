@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: its arguments. None: those that were typed.
 
     Returns:
-        The exit status: 0 if nothing fails, 1 if something does, 2 if the object could not be driven.
+        The exit status, which is 0 if nothing fails, 1 if something does, and 2 if the object could not be driven.
     """
     parser = argparse.ArgumentParser(
         "python -m helpers.check", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -42,16 +42,23 @@ class Laboratory:
         gradient: `gradient(batches)`, the batches of one step.
         mask: shape (rows, elements): which elements of a row count.
         candidates: the denominators that may be found.
+        tolerance: what rounding may explain.
+        seen: what was measured.
     """
 
     gradient: Callable[[Sequence[Batch]], ArrayLike]
     mask: np.ndarray
     candidates: Sequence[str] = REDUCTIONS
+    tolerance: float = TOLERANCE
     seen: dict[bytes, Measured] = field(default_factory=dict)
 
     def __post_init__(self):
         self.meter = Meter(lambda: self.gradient([ones(self.rows)]))
         self.penalty = self._penalty()
+
+    def judge(self, one: Sequence[Batch], other: Sequence[Batch], expected: float | None, why: str = "") -> Result:
+        """Has the gradient of one step the direction of another, and the expected size relative to it?"""
+        return judge(self.measure(*one), self.measure(*other), expected, why, self.tolerance)
 
     @property
     def rows(self) -> np.ndarray:
@@ -148,13 +155,12 @@ def common_results(lab: Laboratory) -> dict[str, Result]:
 def weighted_result(lab: Laboratory, name: str, clipped: bool, pair: tuple[Batch, Batch]) -> Result:
     """Does a weighted batch have the gradient of its reference, up to what the denominator explains?"""
     weighted, reference = pair
-    found, expected = lab.measure(weighted), lab.measure(reference)
     if clipped:
-        return judge(found, expected, None)
+        return lab.judge([weighted], [reference], None)
     if name == NONE_OF_THESE:
         return judge_by_any(lab, pair)
     ratio = lab.size(name, weighted) / lab.size(name, reference)
-    return judge(found, expected, ratio, f" ({name})")
+    return lab.judge([weighted], [reference], ratio, f" ({name})")
 
 
 def judge_by_any(lab: Laboratory, pair: tuple[Batch, Batch]) -> Result:
@@ -163,16 +169,14 @@ def judge_by_any(lab: Laboratory, pair: tuple[Batch, Batch]) -> Result:
     ratios = {lab.size(name, weighted) / lab.size(name, reference) for name in lab.candidates}
     found, expected = lab.measure(weighted), lab.measure(reference)
     nearest = min(ratios, key=lambda ratio: abs(compare(found, expected).factor - ratio))
-    return judge(found, expected, nearest, ", nearest of what denominators explain")
+    return lab.judge([weighted], [reference], nearest, ", nearest of what denominators explain")
 
 
 def scale_result(lab: Laboratory, name: str, batch: Batch) -> Result:
     """Twice the weights: the same direction, and the size that the denominator says."""
     rows, weights = batch
     doubled = (rows, 2 * weights)
-    return judge(
-        lab.measure(doubled), lab.measure(batch), lab.size(name, doubled) / lab.size(name, batch), f" ({name})"
-    )
+    return lab.judge([doubled], [batch], lab.size(name, doubled) / lab.size(name, batch), f" ({name})")
 
 
 def denominator_of(lab: Laboratory, pairs: dict[str, tuple[Batch, Batch]]) -> Result:
@@ -184,7 +188,7 @@ def denominator_of(lab: Laboratory, pairs: dict[str, tuple[Batch, Batch]]) -> Re
         except Exception as error:
             problem = f"; {error}"
             continue
-        if found.rest <= TOLERANCE + found.noise and found.factor > 0:
+        if found.rest <= lab.tolerance + found.noise and found.factor > 0:
             factors[key], noise = found.factor, max(noise, found.noise)
     if not {OWN, "zeros and copies"} & factors.keys():
         return NONE_OF_THESE, f"no weighted gradient has the direction of its reference{problem}"
@@ -193,7 +197,7 @@ def denominator_of(lab: Laboratory, pairs: dict[str, tuple[Batch, Batch]]) -> Re
         for name in lab.candidates
     }
     far = {name: max(abs(factors[key] / ratio[key] - 1) for key in factors) for name, ratio in ratios.items()}
-    fitting = [name for name, distance in far.items() if distance <= TOLERANCE + noise]
+    fitting = [name for name, distance in far.items() if distance <= lab.tolerance + noise]
     if len(fitting) > 1 and noise:
         fitting = [min(fitting, key=far.__getitem__)]
     found = ", ".join(f"{factor:.4g}" for factor in factors.values())
@@ -206,7 +210,7 @@ def order_result(lab: Laboratory, batch: Batch) -> Result:
     """The same rows in another order."""
     rows, weights = batch
     moved = np.roll(np.arange(len(rows))[::-1], 2)
-    return judge(lab.measure((rows[moved], weights[moved])), lab.measure(batch), 1.0)
+    return lab.judge([(rows[moved], weights[moved])], [batch], 1.0)
 
 
 def nan_said(place: str) -> Result:

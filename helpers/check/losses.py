@@ -90,8 +90,9 @@ def check_loss(loss: Loss, outputs: Array, targets: Array, *, ignored: float | N
     Every row stands there as often as its weight says: so must its gradient be. The denominator is the one that
     explains the gradients' sizes. A NaN is put in the outputs of a row of weight 0, and must reach nothing else.
 
-    The weights are given as (n,), in the type of the outputs; to a loss that refuses this as (n, 1, ...), then in the
-    outputs' shape. Further rows say which types and shapes it takes, and which it broadcasts to something else.
+    The weights are given as (n,), in the type of the outputs; half precision becomes float32. To a loss that refuses
+    this they are given as (n, 1, ...), then in the outputs' shape. Further rows say which types and shapes the loss
+    takes, and which it broadcasts to something else.
 
     An example::
 
@@ -143,6 +144,8 @@ def _prepare(loss: Loss, outputs: Array, targets: Array, ignored: float | None, 
     )
     if "float" not in dtype_of(outputs):
         raise CannotBeDriven(f"outputs must be floating-point numbers, got {dtype_of(outputs)}.")
+    if dtype_of(outputs).endswith("float16"):  # float16, bfloat16
+        outputs = to_kind(to_numpy(outputs), kind, "float32")
     values = to_numpy(targets).copy()
     ignores = np.zeros((len(rows), 1), bool)
     if ignored is not None:
@@ -221,6 +224,11 @@ def _form_results(case: Case, lab: Laboratory) -> dict[str, Result]:
         if shape != case.shape:
             name = f"weights of shape {(n, *shape)}"
             forms[name] = partial(_broadcast, partial(_same, case, own, shape=shape), "weights")
+    columns = int(case.outputs.shape[-1])
+    if case.shape and len(case.outputs.shape) > 1 and columns <= n:
+        square = own[0][:columns], own[1][:columns]
+        name = f"weights of shape {(columns,)} for {columns} rows"
+        forms[name] = partial(_broadcast, partial(_same, case, square, shape=()), "weights")
     other = _other_targets(case)
     if other is not None:
         changed = Case(case.loss, case.outputs, other, case.shape)

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from helpers.check.rows import FAILS, HOLDS, NOT_OBSERVED, CannotBeDriven, Result
 
-TOLERANCE = 1e-3  # of a norm: float32 is a thousand times more exact, and the faults are a hundred times larger
+TOLERANCE = 1e-3  # of a norm: float32 is a thousand times more exact
+TOLERANCE_OF_STEPS = 1e-2  # a model may compute in half precision; the faults are larger by far
 ERRORS = 4  # standard errors that chance may explain
 TOO_NOISY = 0.5
 CALLS, SECONDS_A_MEASUREMENT = (30, 300), 0.2  # of the processor
@@ -133,7 +134,9 @@ def compare(found: Measured, reference: Measured) -> Comparison:
     return Comparison(factor, float(np.linalg.norm(found.mean - factor * reference.mean)) / size, noise)
 
 
-def judge(found: Measured, reference: Measured, expected: float | None, why: str = "") -> Result:
+def judge(
+    found: Measured, reference: Measured, expected: float | None, why: str = "", tolerance: float = TOLERANCE
+) -> Result:
     """Has a gradient the direction of its reference, and the size that is expected?
 
     Args:
@@ -141,6 +144,7 @@ def judge(found: Measured, reference: Measured, expected: float | None, why: str
         reference: what it should be parallel to.
         expected: found / reference; None: any size above 0.
         why: who expects this.
+        tolerance: relative, of the direction and of the size.
     """
     if not np.isfinite(reference.mean).all():
         return NOT_OBSERVED, "the gradient of the reference is not finite"
@@ -149,7 +153,7 @@ def judge(found: Measured, reference: Measured, expected: float | None, why: str
     if not np.isfinite(found.mean).all():
         return FAILS, "the gradient is not finite"
     found_to_be = compare(found, reference)
-    factor, rest, allowed = found_to_be.factor, found_to_be.rest, TOLERANCE + found_to_be.noise
+    factor, rest, allowed = found_to_be.factor, found_to_be.rest, tolerance + found_to_be.noise
     if found_to_be.noise > TOO_NOISY:
         return NOT_OBSERVED, f"chance alone explains {found_to_be.noise:.0%} of the gradient"
     if not found.norm or factor <= 0 or rest > allowed:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from helpers.check.drive import as_step
 from helpers.check.gradients import FEWEST_ROWS, Batch, Laboratory, choose_rows, common_results, designs, nan_said
-from helpers.check.measures import Measured, flat, judge
+from helpers.check.measures import TOLERANCE_OF_STEPS, Measured, flat, judge
 from helpers.check.preconditions import random_layers, rows_meet
 from helpers.check.rows import (
     DENOMINATOR,
@@ -112,7 +112,9 @@ def check_step(step: Step, x: Array, y: Array, *, launcher: Launcher | None = No
 
 def _laboratory(step: Step, x: Array, y: Array, n: int) -> Laboratory:
     try:
-        return Laboratory(lambda batches: step(_micro_batches(x, y, batches)), np.ones((n, 1), bool))
+        return Laboratory(
+            lambda batches: step(_micro_batches(x, y, batches)), np.ones((n, 1), bool), tolerance=TOLERANCE_OF_STEPS
+        )
     except CannotBeDriven:
         raise
     except Exception as error:
@@ -140,7 +142,7 @@ def _micro_result(lab: Laboratory, several: bool | str = True) -> Result:
     parts = [(rows[part], weights[part]) for part in _split(len(rows))]
     for order in (parts, parts[::-1]):
         sizes = ", ".join(str(len(part)) for part, _ in order)
-        result = judge(lab.measure(*order), lab.measure((rows, weights)), 1.0)
+        result = lab.judge(order, [(rows, weights)], 1.0)
         if result[0] != HOLDS:
             return result[0], f"{result[1]}: micro-batches of {sizes} rows against one batch"
     return HOLDS, f"micro-batches of {sizes} rows have the gradient of one batch{lab.meter.said}"
@@ -156,7 +158,7 @@ def _ranks_result(launcher: Launcher, step: Step, x: Array, y: Array, lab: Labor
     gradients = [flat(gradient) - lab.penalty for gradient in (returned if several else [returned])]
     if any(g.shape != gradients[0].shape or not np.allclose(g, gradients[0], rtol=1e-4) for g in gradients):
         return FAILS, "the ranks have different gradients: they were not averaged"
-    observed, said = judge(Measured(gradients[0]), lab.measure((rows, weights)), 1.0)
+    observed, said = judge(Measured(gradients[0]), lab.measure((rows, weights)), 1.0, "", lab.tolerance)
     return observed, f"{said}: 2 ranks of {len(parts[0][0])} and {len(rows) - len(parts[0][0])} rows against one batch"
 
 
@@ -170,7 +172,7 @@ def _nan_result(step: Step, x: Array, y: Array, lab: Laboratory) -> Result:
     changed = to_kind(spoilt, kind_of(y), dtype_of(y))
     found = lab.meter(lambda: flat(step(_micro_batches(x, changed, [(rows, weights)]))) - lab.penalty)
     if np.isfinite(found.mean).all():
-        return judge(found, lab.measure((rows, weights)), 1.0)
+        return judge(found, lab.measure((rows, weights)), 1.0, "", lab.tolerance)
     return nan_said("a NaN target makes the gradient NaN")
 
 
