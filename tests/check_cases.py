@@ -377,7 +377,7 @@ def descend(**how):
     return partial(descent, **how)
 
 
-MINI = {"batch": 8, "epochs": 12, "lr": 0.05}
+MINI = {"batch": 8, "epochs": 8, "lr": 0.05}
 HELD = {"hold": 0.2, "epochs": 12, "shuffle": False}
 FAULTY_TRAININGS = {
     "weights ignored in training": (descend(change=np.ones_like), OWN, FAILS),
@@ -386,7 +386,8 @@ FAULTY_TRAININGS = {
     "squared weights in batches": (descend(change=np.square, **MINI), TWO, FAILS),
     "weights clipped at 1": (descend(change=lambda w: w.clip(max=1)), TWO, FAILS),
     "weights of another row": (descend(change=lambda w: np.roll(w, 1)), ZERO, FAILS),
-    "weights of another row in batches": (descend(change=lambda w: np.roll(w, 1), **MINI), ZERO, FAILS),
+    "weights of another row in batches": (descend(change=lambda w: np.roll(w, 1), **MINI), OWN, FAILS),
+    "weights that are not shuffled": (descend(change=np.random.permutation, **MINI), OWN, FAILS),
     "one weight for all": (descend(change=lambda w: np.full_like(w, w.mean())), ZERO, FAILS),
     "sampler and weight at once": (descend(sampler="and weights", **MINI), TWO, FAILS),
     "weights dropped in validation": (descend(**HELD, validation=np.ones_like), VALIDATION, FAILS),

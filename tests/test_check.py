@@ -319,8 +319,12 @@ def test_the_assertion_fails_with_the_rows():
 
 
 MODULE = """
+import keras
 import numpy as np
 from sklearn.linear_model import Ridge
+
+def keras_loss():
+    return keras.losses.CategoricalCrossentropy()
 
 def loss(outputs, targets, weights):
     return ((outputs - targets) ** 2 * weights).sum() / weights.sum()
@@ -355,6 +359,7 @@ def data():
         (["loss"], 0, "weighted_mean"),
         (["squared"], 1, "fails"),
         (["squared", "--allow", TWO, "--allow", OWN], 0, "fails"),
+        (["keras_loss"], 0, "mean"),
         (["unweighted"], 2, "unweighted takes no weights"),
         (["step"], 0, "mean"),
         (["means"], 1, "micro-batches of one step    fails"),
@@ -377,7 +382,7 @@ def test_the_command_ends_with_a_status_that_says_what_was_found(
 
 
 def test_the_command_is_a_program_that_prints_json(tmp_path):
-    source = MODULE.replace("from sklearn.linear_model import Ridge", "")
+    source = MODULE.replace("from sklearn.linear_model import Ridge", "").replace("import keras", "")
     (tmp_path / "a_module.py").write_text(source)
     process = subprocess.run(
         [sys.executable, "-m", "helpers.check", "a_module:step", "--format", "json"],

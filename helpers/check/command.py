@@ -6,6 +6,7 @@ import argparse
 import inspect
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from helpers.check.drive import KINDS, as_loss, as_step, as_training, kind_of_thing
 from helpers.check.losses import check_loss
-from helpers.check.rows import DENOMINATOR, NOT_OBSERVED, CannotBeDriven, Row, failures, message_of, render
+from helpers.check.rows import NOT_OBSERVED, OWN, TWO, ZERO, CannotBeDriven, Row, failures, message_of, render
 from helpers.check.steps import check_step
 from helpers.check.tensors import backend_of, like, to_kind
 from helpers.check.trainings import check_training
@@ -49,13 +50,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--format", choices=("table", "json"), default="table")
     arguments = parser.parse_args(argv)
     try:
-        rows = _check(arguments)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of data that were only tried
+            rows = _check(arguments)
     except Exception as error:
         said = str(error) if isinstance(error, CannotBeDriven) else message_of(error)
         print(f"{arguments.object} could not be driven: {said}", file=sys.stderr)
         return 2
     print(json.dumps(rows, indent=2) if arguments.format == "json" else render(rows))
-    if all(row["observed"] == NOT_OBSERVED for row in rows if row["property"] != DENOMINATOR):
+    if not _is_observed(rows) and not failures(rows):
         print(f"{arguments.object} could not be driven: nothing was observed", file=sys.stderr)
         return 2
     return int(any(row["property"] not in arguments.allow for row in failures(rows)))
@@ -64,11 +67,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _check(arguments: argparse.Namespace) -> list[Row]:
     thing = _load(arguments.object)
     kind = arguments.kind or kind_of_thing(thing)
-    data = _given_data(arguments, kind) or _made_data(thing, kind)
-    if kind == "loss":
-        ignored = arguments.ignored
-        return check_loss(thing, *data, ignored=int(ignored) if ignored is not None and ignored % 1 == 0 else ignored)
-    return (check_step if kind == "step" else check_training)(thing, *data)
+    given = _given_data(arguments, kind)
+    for data in [given] if given else _made_data(thing, kind):
+        if kind == "loss":
+            rows = check_loss(thing, *data, ignored=_whole(arguments.ignored))
+        else:
+            rows = (check_step if kind == "step" else check_training)(thing, *data)
+        if _is_observed(rows):
+            break
+    return rows
+
+
+def _whole(value: float | None) -> float | int | None:
+    return int(value) if value is not None and value % 1 == 0 else value
+
+
+def _is_observed(rows: Sequence[Row]) -> bool:
+    return any(row["observed"] != NOT_OBSERVED for row in rows if row["property"] in (ZERO, TWO, OWN))
 
 
 def _load(name: str) -> Any:
@@ -100,21 +115,24 @@ def _given_data(arguments: argparse.Namespace, kind: str) -> tuple[Any, Any] | N
     )
 
 
-def _made_data(thing: Any, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """The first of some data that the object takes without an error."""
+def _made_data(thing: Any, kind: str) -> Iterator[tuple[Any, Any]]:
+    """Data that the object takes without an error."""
     driven = {"loss": as_loss, "step": as_step, "training": as_training}[kind](thing)
-    problem = ""
+    problem, fits = "", False
     for data in {"loss": _loss_data, "step": _step_data, "training": _training_data}[kind](thing):
         try:
             _run(driven, kind, *data)
-            return data
         except CannotBeDriven:
             raise
         except Exception as error:
             problem = problem or message_of(error)
-    if kind == "loss":
-        return next(_loss_data(thing))  # other shapes of weights are tried, and the error says which
-    raise CannotBeDriven(f"no made-up data fit, give your own with --data. The first was refused: {problem}")
+            continue
+        fits = True
+        yield data
+    if not fits and kind == "loss":
+        yield next(_loss_data(thing))  # other shapes of weights are tried, and the error says which
+    elif not fits:
+        raise CannotBeDriven(f"no made-up data fit, give your own with --data. The first was refused: {problem}")
 
 
 def _run(driven: Callable, kind: str, first: Any, second: Any) -> None:

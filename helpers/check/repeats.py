@@ -127,6 +127,14 @@ class Trainings:
         first = self.predictions(one) - self.predictions(other)
         if self._is_none(first, scale):
             return HOLDS, f"predictions differ by {np.linalg.norm(first) / scale:.2%} of what weights change"
+        ratio, error, seeds = self.influence_ratio(one, other, rows)
+        said = f"the influence of the rows is {ratio:.2f} times what it should be, standard error {error:.2f}"
+        if not np.isfinite(ratio) or ratio <= 0 or abs(np.log(ratio)) > np.log(ROUGH) + ERRORS * error / ratio:
+            return FAILS, said
+        return (HOLDS if error <= TOO_NOISY * ratio else NOT_OBSERVED), f"{said}, in {seeds} seeds and orders"
+
+    def influence_ratio(self, one: Design, other: Design, rows: np.ndarray) -> tuple[float, float, int]:
+        """The influence of some rows in one design over that in another, its standard error, and how many seeds."""
         changed = other_targets(self.y, rows, size=0.5)
         found = []
         for seed in range(SEEDS[1]):
@@ -134,10 +142,7 @@ class Trainings:
             ratio, error = _ratio(np.array(found))
             if seed >= SEEDS[0] - 1 and (error < NOISE_WANTED or self.is_late()):
                 break
-        said = f"the influence of the rows is {ratio:.2f} times what it should be, standard error {error:.2f}"
-        if not np.isfinite(ratio) or ratio <= 0 or abs(np.log(ratio)) > np.log(ROUGH) + ERRORS * error / ratio:
-            return FAILS, said
-        return (HOLDS if error <= TOO_NOISY * ratio else NOT_OBSERVED), f"{said}, in {len(found)} seeds and orders"
+        return ratio, error, len(found)
 
     def _influence(self, design: Design, targets: np.ndarray, seed: int) -> np.ndarray:
         return self.predictions(replace(design, targets=targets), seed) - self.predictions(design, seed)

@@ -12,7 +12,7 @@ from helpers.check.drive import as_training
 from helpers.check.gradients import choose_rows, nan_said
 from helpers.check.held_out import batch_is_dropped, held_out_rows, validation_result
 from helpers.check.preconditions import rows_meet
-from helpers.check.repeats import EXACT, Design, Trainings, other_targets
+from helpers.check.repeats import ERRORS, EXACT, ROUGH, Design, Trainings, other_targets
 from helpers.check.rows import (
     DENOMINATOR,
     FAILS,
@@ -95,6 +95,8 @@ def check_training(
     some = used[1::4]
     for name, pair in {TWO: copies(n, some), OWN: uneven(n, some)}.items():
         results[name] = attempt(partial(_copies_result, runs, pair, some, scale, zero))
+    if zero[0] == FAILS and results[OWN][0] != FAILS:
+        results[OWN] = attempt(partial(_follows_result, runs, n, some, results[OWN]))
     results[ORDER] = attempt(partial(_order_result, runs, w, some, scale or effect))
     dropped = batch_is_dropped(runs, n)
     if dropped:
@@ -199,6 +201,17 @@ def _copies_result(
         said = "half of the rows with twice the weight make the same predictions"
         return (FAILS, said) if zero[0] == FAILS else (NOT_OBSERVED, f"{said}: does the model fit every row exactly?")
     return runs.judge_influence(*pair, some, scale)
+
+
+def _follows_result(runs: Trainings, n: int, some: np.ndarray, before: Result) -> Result:
+    """Where rows of weight 0 matter: does the influence of some rows follow THEIR weights, from 2 / 3 to 4 / 3?"""
+    rows, chosen = np.arange(n), np.isin(np.arange(n), some)
+    rest = (n - np.array([4, 2]) / 3 * len(some)) / (n - len(some))  # the weights of the others, for the same sum
+    heavy, light = (Design(rows, np.where(chosen, w, r)) for w, r in zip((4 / 3, 2 / 3), rest, strict=True))
+    ratio, error, _ = runs.influence_ratio(heavy, light, some)
+    if ratio < 2 / ROUGH - ERRORS * error:
+        return FAILS, f"rows with twice the weight have {ratio:.2f} times the influence, standard error {error:.2f}"
+    return before
 
 
 def _order_result(runs: Trainings, w: np.ndarray, some: np.ndarray, scale: float) -> Result:
