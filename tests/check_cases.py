@@ -175,6 +175,7 @@ RIGHT_LOSSES = {
 
 # Steps of a linear model, by torch.
 
+torch.manual_seed(0)
 X, Y = tensor(N, 3), tensor(N)
 model = torch.nn.Linear(3, 1)
 

@@ -183,8 +183,9 @@ def test_dropout_with_a_fixed_seed_is_found():
     assert "take the seed out" in rows[1]["detail"]
 
 
-def test_clipping_by_value_is_found():
-    rows = check_step(lambda batches: cases.right_step(batches).clip(-0.01, 0.01), cases.X, cases.Y)
+@pytest.mark.parametrize("limit", [1e-5, 0.5])
+def test_clipping_by_value_is_found(limit):
+    rows = check_step(lambda batches: cases.right_step(batches).clip(-limit, limit), cases.X, cases.Y)
     assert observed(rows)[OWN] == NOT_OBSERVED
     assert "number by number" in rows[1]["detail"]
 
