@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "reductions": {"weights"},
     "pytorch": {"reductions", "weights"},
     "keras": {"reductions", "weights"},
+    "check": {"reductions"},
     "semantics": {"pytorch", "keras", "reductions", "weights"},
     "datasets": {"mnist"},
     "runs": {"mnist"},
