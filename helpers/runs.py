@@ -144,6 +144,9 @@ class _Plan:
         stored = everything.get(self.name)
         keys = {_key(f, arm) for f in self.frameworks for arm in self.arms}
         known = stored and stored["code"] == self.code and set(stored["runs"]) == keys
+        if known and stored["values"] != values_digest(stored["runs"]):
+            text = f"the stored values of {self.name} were changed after they were trained"
+            raise RunsChanged(f"{text}: restore {self.path}, or remove it and make execute CHAPTER={self.chapter}")
         seeds = {str(seed) for seed in self.seeds}
         return stored if known and all(set(runs) == seeds for runs in stored["runs"].values()) else None
 
@@ -151,7 +154,12 @@ class _Plan:
         """Put the runs of this experiment into the chapter's file, whole or not at all."""
         self.path.parent.mkdir(exist_ok=True)
         everything = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
-        everything[self.name] = {"code": self.code, "made on": surroundings(), "runs": runs}
+        everything[self.name] = {
+            "code": self.code,
+            "made on": surroundings(),
+            "values": values_digest(runs),
+            "runs": runs,
+        }
         new = self.path.with_suffix(".new")
         new.write_text(_one_run_a_line(everything), encoding="utf-8")
         os.replace(new, self.path)
@@ -238,6 +246,11 @@ def _run_group(experiment: Callable, jobs: Sequence[tuple], left: Path | None) -
     return results
 
 
+def values_digest(runs: dict) -> str:
+    """A digest of all stored values. A test trains a few of them again; this sees a change of any other."""
+    return hashlib.sha256(json.dumps(runs, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _plain(values: Mapping[str, object]) -> dict[str, float | list]:
     """Numbers and arrays as JSON has them, with the digits that are stored."""
     return {name: _rounded(np.asarray(value, dtype=float).tolist()) for name, value in values.items()}
@@ -266,8 +279,8 @@ def _one_run_a_line(everything: dict) -> str:
         for key, by_seed in stored["runs"].items():
             lines = [f"{json.dumps(seed)}: {json.dumps(values)}" for seed, values in by_seed.items()]
             arms.append(json.dumps(key) + ": {\n" + ",\n".join(lines) + "}")
-        head = f'"code": {json.dumps(stored["code"])},\n"made on": {json.dumps(stored["made on"])},\n'
-        blocks.append(json.dumps(name) + ": {\n" + head + '"runs": {\n' + ",\n".join(arms) + "}}")
+        head = [f"{json.dumps(key)}: {json.dumps(value)},\n" for key, value in stored.items() if key != "runs"]
+        blocks.append(json.dumps(name) + ": {\n" + "".join(head) + '"runs": {\n' + ",\n".join(arms) + "}}")
     return "{\n" + ",\n".join(blocks) + "}\n"
 
 

@@ -124,11 +124,21 @@ def stored(notebook):
 def change(path, key, seed, name, value):
     everything = json.loads(path.read_text())
     everything["experiment"]["runs"][key][str(seed)][name] = value
+    everything["experiment"]["values"] = runs.values_digest(everything["experiment"]["runs"])
     path.write_text(json.dumps(everything))
 
 
 def elsewhere(monkeypatch):
     monkeypatch.setattr(runs, "surroundings", lambda: {"processor": "another"})
+
+
+@pytest.mark.parametrize("mode", ["", "check", "all", "store"])
+def test_a_value_that_was_changed_by_hand_is_seen_whether_its_seed_is_trained_again_or_not(stored, mode):
+    text = stored.path.read_text()
+    first = json.loads(text)["experiment"]["runs"]["Keras | plain"]["0"]["score"]
+    stored.path.write_text(text.replace(str(first), str(first + 1e-6), 1))
+    with pytest.raises(runs.RunsChanged, match="stored values of experiment were changed after they were trained"):
+        stored(mode)
 
 
 def test_the_stored_runs_come_back_and_some_are_trained_again(stored, capsys):
@@ -183,6 +193,7 @@ def test_elsewhere_a_small_shift_of_all_arms_is_seen_in_their_mean(stored, monke
     for key, by_seed in everything["experiment"]["runs"].items():
         for values in by_seed.values():
             values["score"] += 1.5 * key.startswith("Keras")
+    everything["experiment"]["values"] = runs.values_digest(everything["experiment"]["runs"])
     stored.path.write_text(json.dumps(everything))
     elsewhere(monkeypatch)
     with pytest.raises(runs.RunsChanged, match=r"Keras \| arm 0 and Keras \| arm 1 and .*: score is"):
