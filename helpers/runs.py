@@ -18,11 +18,13 @@ import linecache
 import os
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 
 from helpers._agreement import again_in_a_row, pooled, surroundings, suspicious
 from helpers._code import code_digest
@@ -32,7 +34,8 @@ __all__ = ["RunsChanged", "run"]
 
 FRAMEWORKS = ("PyTorch", "Keras")
 DIGITS = 9  # of a stored value: all that float32 has
-PROCESSES = 2
+# `make test` runs two chapters at once: then each has one process for its runs, and imports the frameworks once less.
+PROCESSES = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 FOLDER = Path("runs")  # a notebook runs in its own folder
 Values = dict[str, np.ndarray]
 
@@ -117,7 +120,7 @@ class _Plan:
         return tuple(self.seeds[i] for i in sorted(chosen))
 
     def train(self, seeds: Sequence[int], keep: bool = False) -> dict[str, dict]:
-        """Run some seeds of all arms, in two processes.
+        """Run some seeds of all arms, in other processes.
 
         Args:
             seeds: which.
@@ -126,15 +129,18 @@ class _Plan:
         Returns:
             "framework | arm" -> str(seed) -> name -> a number or a list.
         """
-        # The arms of a seed follow each other in one process, and each process gets half of the seeds at once: so they
-        # can share what a cache holds, such as a compiled model.
+        # The arms of a seed follow each other in one process, and each process gets all its seeds at once: so they can
+        # share what a cache holds, such as a compiled model. Every second seed, so that what is left of an interrupted
+        # call is left for all processes.
         left = Path("..") / "_build" / "runs" / f"{self.chapter}-{self.name}-{self.code}" if keep else None
-        groups = [[(f, arm, seed) for arm in self.arms] for seed in seeds for f in self.frameworks]
-        pool = Parallel(n_jobs=min(PROCESSES, len(groups)), initializer=import_module, initargs=("helpers.keras",),
-                        batch_size=-(-len(groups) // PROCESSES), pre_dispatch="all")  # fmt: skip
-        results = pool(delayed(_run_group)(self.experiment, group, left) for group in groups)
+        groups = [[(f, arm, seed) for arm in self.arms] for f in self.frameworks for seed in seeds]
+        processes = min(PROCESSES, len(groups))
+        shares = [list(chain.from_iterable(groups[i::processes])) for i in range(processes)]
+        start = {"initializer": import_module, "initargs": ("helpers.keras",)}
+        pool = get_reusable_executor(processes, timeout=300, **start)
+        results = list(pool.map(partial(_run_all, self.experiment, left), shares))
         runs: dict[str, dict] = {}
-        for (framework, arm, seed), values in [pair for group in results for pair in group]:
+        for (framework, arm, seed), values in chain.from_iterable(results):
             runs.setdefault(_key(framework, arm), {})[str(seed)] = values
         return runs
 
@@ -228,8 +234,8 @@ def _key(framework: str, arm: str) -> str:
     return f"{framework} | {arm}"
 
 
-def _run_group(experiment: Callable, jobs: Sequence[tuple], left: Path | None) -> list[tuple[tuple, dict]]:
-    """Runs of one seed, one after the other, each kept on disk as soon as it is finished."""
+def _run_all(experiment: Callable, left: Path | None, jobs: Sequence[tuple]) -> list[tuple[tuple, dict]]:
+    """Runs, one after the other, each kept on disk as soon as it is finished."""
     results = []
     for job in jobs:
         place = left / (hashlib.sha256(repr(job).encode()).hexdigest()[:16] + ".json") if left else None

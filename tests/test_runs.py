@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from math import comb
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -101,6 +102,7 @@ def notebook(tmp_path, monkeypatch):
     (tmp_path / "book").mkdir()
     monkeypatch.chdir(tmp_path / "book")
     monkeypatch.setattr(runs, "PROCESSES", 1)
+    monkeypatch.setattr(runs, "get_reusable_executor", lambda *_, **__: SimpleNamespace(map=map))  # in this process
     monkeypatch.setenv("RUNS_REPORT", str(tmp_path))
     space: dict = {"__name__": "__main__", "In": []}
 
@@ -244,6 +246,17 @@ def test_what_was_finished_before_an_interruption_is_kept(notebook, capsys):
     notebook("store", cells=cells)
     # 80 runs, none of them twice but for the one that failed, and two seeds of four arms that are compared.
     assert len(calls) == 80 + 1 + 8
+
+
+def test_what_is_left_is_left_for_both_processes(notebook, monkeypatch, capsys):
+    """Each gets every second seed of each framework, with all its arms."""
+    shares = []
+    pool = SimpleNamespace(map=lambda run, jobs: [shares.append(share) or run(share) for share in jobs])
+    monkeypatch.setattr(runs, "PROCESSES", 2)
+    monkeypatch.setattr(runs, "get_reusable_executor", lambda processes, **_: pool if processes == 2 else None)
+    notebook("store")
+    stored = [{(framework, seed) for framework, arm, seed in share} for share in shares[:2]]
+    assert stored == [{(f, s) for f in runs.FRAMEWORKS for s in range(first, 20, 2)} for first in (0, 1)]
 
 
 def test_without_a_history_the_cells_are_those_that_ipython_keeps(stored, monkeypatch, capsys):
