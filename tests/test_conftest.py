@@ -89,7 +89,7 @@ def output(tmp_path_factory) -> str:
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_fails_in_the_cells_that_are_wrong_and_in_no_other(output, name):
-    """A changed digit, no stored output, a dead kernel and a warning are wrong. To be slow, or to find no GPU, is not."""
+    """A changed digit, no stored output, a dead kernel and a warning are wrong. To be slow or without a GPU is not."""
     failed = re.findall(rf"^FAILED {name}.ipynb::Cell (\d+)", output, flags=re.MULTILINE)
     assert list(map(int, failed)) == FAILED.get(name, []), output
 
