@@ -26,6 +26,7 @@ from engines import (
 
 import helpers.keras
 import helpers.pytorch
+import helpers.reductions
 from helpers.reductions import check_denominator
 from helpers.weights import class_to_sample_weights
 
@@ -52,9 +53,10 @@ def test_the_worked_example_and_that_no_weights_mean_weights_of_1(reduce, reduct
     assert reduce(L, None, reduction) == pytest.approx(35 if reduction == "sum" else 35 / 3, rel=1e-12)
 
 
-@every_engine
-def test_the_default_is_the_mean(reduce):
-    assert reduce(L, W) == pytest.approx(28 / 3, rel=1e-12)
+@pytest.mark.parametrize("module", [helpers.reductions, helpers.pytorch, helpers.keras], ids=lambda m: m.__name__)
+def test_the_default_is_the_mean(module):
+    losses, weights = (torch.tensor(values) if module is helpers.pytorch else values for values in (L, W))
+    assert float(module.reduce_losses(losses, weights)) == pytest.approx(28 / 3, rel=1e-12)
 
 
 SHAPES = [
