@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+import textwrap
+
 import lightning
 import numpy as np
 import pytest
@@ -12,7 +16,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArgumen
 from helpers.check import CannotBeDriven, as_step, assert_honours_weights, check_step, forked_ranks
 from helpers.check.drive import kind_of_thing
 from helpers.check.rows import FAILS, HOLDS
-from helpers.pytorch import ExactModuleMixin, ExactTrainerMixin, reduce_losses
+from helpers.pytorch import ExactModuleMixin, ExactTrainerMixin, exact_step, reduce_losses
 from helpers.reductions import REDUCTIONS
 
 MICRO, OWN, DENOMINATOR = "micro-batches of one step", "each row has its own weight", "denominator"
@@ -165,6 +169,17 @@ def test_lightning_clips_the_divided_gradient(reduction):
     trainer.fit(module, torch.utils.data.DataLoader(batches, batch_size=None))
     for before, after, gradient in zip(start, module.parameters(), right, strict=True):
         torch.testing.assert_close(before - after, gradient * limit / norm, rtol=1e-3, atol=1e-6)
+
+
+# The examples of the docstrings.
+
+
+@pytest.mark.parametrize("thing", [ExactTrainerMixin, ExactModuleMixin, as_step, exact_step])
+def test_the_example_of_the_docstring_runs(thing, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"::\n\n((?:    .*\n|\n)+)", inspect.getdoc(thing))
+    exec(compile(textwrap.dedent(example), thing.__name__, "exec"), {"__name__": "example"})
+    assert "Error" not in capsys.readouterr().err
 
 
 # What they are for the check.
