@@ -46,9 +46,8 @@ class ExactTrainerMixin:
     Weights that are a column of the data set need `TrainingArguments(remove_unused_columns=False)`. An evaluation
     divides each of its batches by the batch's own denominator.
 
-    Attributes:
-        reduction: one of `helpers.reductions.REDUCTIONS`.
-        not_for_the_model: columns of a batch that the model does not get.
+    `reduction` is one of `helpers.reductions.REDUCTIONS`, "mean" if you say nothing; `not_for_the_model` names the
+    columns of a batch that the model does not get.
     """
 
     reduction = "mean"
@@ -134,10 +133,7 @@ class ExactModuleMixin:
         trainer.fit(Module(), loader)
 
     The loss that Lightning shows is a sum. In half precision a sum of many losses may be too large: the scaler then
-    takes a smaller scale.
-
-    Attributes:
-        reduction: one of `helpers.reductions.REDUCTIONS`.
+    takes a smaller scale. `reduction` is one of `helpers.reductions.REDUCTIONS`, "mean" if you say nothing.
     """
 
     reduction = "mean"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, distributed, nn
@@ -74,7 +75,8 @@ def exact_step(
     parts = _Parts(model)
     if _ranks(group) > 1:
         parts.refuse_unlike_ranks(len(weights), optimizer is not None, weights, group)
-    step = Step(weights, step_denominator(weights, reduction, group=group), scaler, parts)
+    step = Step(step_denominator(weights, reduction, group=group))
+    step._sizes, step._parts, step._scaler = [tuple(w.shape) for w in weights], parts, scaler
     (optimizer or model).zero_grad()
     try:
         step._prepare()
@@ -97,6 +99,7 @@ def exact_step(
         optimizer.step()
 
 
+@dataclass
 class Step:
     """One step of an optimiser, which `exact_step` makes.
 
@@ -107,14 +110,13 @@ class Step:
         calls: how many micro-batches there were.
     """
 
-    def __init__(self, weights: Sequence[Tensor], denominator: float, scaler: GradScaler | None, parts: _Parts):
-        self.denominator = denominator
-        self.loss: Tensor | float = 0.0
-        self.grad_norm: Tensor | None = None
-        self.calls = 0
-        self._sizes = [tuple(w.shape) for w in weights]
-        self._scaler = scaler
-        self._parts = parts
+    denominator: float
+    loss: Tensor | float = 0.0
+    grad_norm: Tensor | None = None
+    calls: int = 0
+    _sizes: Sequence[tuple[int, ...]] = field(default=(), init=False, repr=False)
+    _parts: _Parts | None = field(default=None, init=False, repr=False)
+    _scaler: GradScaler | None = field(default=None, init=False, repr=False)
 
     def _prepare(self) -> None:
         """Before a micro-batch: ranks exchange gradients in the last one only."""
