@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from helpers._start import import_tensorflow, quiet
@@ -15,7 +16,7 @@ with quiet():
 if keras.backend.backend() == "tensorflow":
     tf = import_tensorflow()
 
-__all__ = ["reduce_losses", "step_denominator"]
+__all__ = ["exact_train_step", "reduce_losses", "step_denominator"]
 
 Tensor = Any  # a tensor of the backend, or what it can make one of
 
@@ -120,6 +121,88 @@ def step_denominator(weights: Tensor | list[Tensor], reduction: str = "mean") ->
         if replica is not None and replica.num_replicas_in_sync > 1:
             total = replica.all_reduce(tf.distribute.ReduceOp.SUM, total)
     return total
+
+
+def exact_train_step(
+    model: keras.Model,
+    data: tuple,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    *,
+    reduction: str = "mean",
+    micro_batches: int = 1,
+    max_norm: float | None = None,
+) -> dict[str, Tensor]:
+    """The `train_step` of a model whose gradient is that of all rows of the step in one batch.
+
+    The counterpart of `helpers.pytorch.exact_step`. The batch is computed in micro-batches, to save memory. All of
+    them, on all replicas, are divided by the denominator of the step, and clipping comes after the sum over replicas::
+
+        from functools import partial
+        import keras
+        from helpers.keras import exact_train_step
+
+        class Model(keras.Sequential):
+            def train_step(self, data):
+                loss = partial(keras.losses.binary_crossentropy, from_logits=True)
+                return exact_train_step(self, data, loss, reduction="weighted_mean", micro_batches=4)
+
+        model = Model([keras.Input((3,)), keras.layers.Dense(1)])
+        model.compile("adam")
+        x, y = keras.random.normal((64, 3)), keras.ops.ones((64, 1))
+        model.fit(x, y, sample_weight=keras.random.uniform((64,)), verbose=0)
+
+    Two things of Keras' own are not exact, and not needed here. `gradient_accumulation_steps` takes the mean of the
+    batches' means. `clipnorm` cuts the gradient of each replica, before they are added.
+
+    Args:
+        model: a compiled model, on the backend TensorFlow; under a `tf.distribute` strategy, or without one.
+        data: what `train_step` gets: rows, targets, weights. The weights have the shape of the losses, or (n,).
+        loss: `loss(y, y_pred)` gives one loss per row or more, unreduced.
+        reduction: one of `helpers.reductions.REDUCTIONS`.
+        micro_batches: into how many the batch of each replica is cut. Some may be empty.
+        max_norm: clips the gradient of the step to this norm. None: does not.
+
+    Returns:
+        The metrics, as `train_step` returns them. "loss" is the loss of the step.
+
+    Raises:
+        ValueError: an unknown reduction, another backend, fewer than one micro-batch, or shapes that do not fit.
+    """
+    if keras.backend.backend() != "tensorflow" or micro_batches < 1:
+        raise ValueError(
+            "exact_train_step needs the backend tensorflow and at least one micro-batch, got "
+            f"{keras.backend.backend()} and {micro_batches}."
+        )
+    x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+    rows = tf.shape(keras.tree.flatten(x)[0])[0]
+    weights = tf.ones([rows]) if weights is None else weights
+    denominator = step_denominator(weights, reduction)
+    replica = tf.distribute.get_replica_context()
+    variables, replicas = model.trainable_variables, replica.num_replicas_in_sync
+    total, outputs = 0.0, []
+    sums = [tf.zeros_like(variable) for variable in variables]
+    for part in range(micro_batches):
+        some = slice(part * rows // micro_batches, (part + 1) * rows // micro_batches)
+        x_part, y_part, w_part = keras.tree.map_structure(lambda a, some=some: a[some], (x, y, weights))
+        with tf.GradientTape() as tape:
+            outputs.append(model(x_part, training=True))
+            value = reduce_losses(loss(y_part, outputs[-1]), w_part, denominator=denominator)
+            # What the layers add, such as L2, is whole in each micro-batch and each replica, and all are added.
+            value += sum(model.losses) / (micro_batches * replicas)
+            scaled = model.optimizer.scale_loss(value)
+        gradients = tape.gradient(scaled, variables, unconnected_gradients="zero")
+        sums = [a + b for a, b in zip(sums, gradients, strict=True)]
+        total += value
+    if max_norm is not None:
+        sums = replica.all_reduce(tf.distribute.ReduceOp.SUM, sums)
+        sums, _ = tf.clip_by_global_norm(sums, model.optimizer.scale_loss(max_norm))
+        sums = [a / replicas for a in sums]  # which the optimiser adds
+    model.optimizer.apply(sums, variables)
+    for metric in model.metrics:
+        if metric.name == "loss":
+            metric.update_state(total * replicas, sample_weight=rows)  # it takes the mean over the replicas
+    y_pred = keras.tree.map_structure(lambda *parts: tf.concat(parts, 0), *outputs)
+    return model.compute_metrics(x, y, y_pred, sample_weight=weights)
 
 
 def _denominator(weights: Tensor, reduction: str) -> Tensor:

@@ -247,6 +247,8 @@ def test_a_nan_at_weight_0_is_hidden_by_a_mask_and_by_no_product():
 class Trainer:
     """As HF's, from whose module it pretends to come."""
 
+    training_step = None
+
 
 Trainer.__module__ = "transformers.trainer"
 
@@ -254,7 +256,8 @@ Trainer.__module__ = "transformers.trainer"
 @pytest.mark.parametrize(
     ("check", "thing", "said"),
     [
-        (check_step, Trainer(), "an HF Trainer cannot be driven.*def step\\(micro_batches\\)"),
+        (check_loss, Trainer(), "an HF Trainer is no loss.*Use check_step"),
+        (check_training, Trainer(), "an HF Trainer is no training.*Use check_step"),
         (check_step, 3, "int is no step"),
         (check_loss, torch.nn.MSELoss(), "MSELoss takes no weights, only input, target. Wrap it"),
         (check_loss, lambda o, t, w: cases.mse(o, t) * w, "one number, got shape \\(12,\\)"),

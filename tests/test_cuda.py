@@ -5,15 +5,28 @@ It imports torch alone: once TensorFlow is loaded, torch may no longer find the 
 
 from __future__ import annotations
 
+import copy
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import distributed, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
 
-from helpers.pytorch import History, fit, get_weights, predict, reduce_losses, set_weights, step_denominator
+from helpers.pytorch import (
+    History,
+    exact_step,
+    fit,
+    get_weights,
+    predict,
+    reduce_losses,
+    set_weights,
+    step_denominator,
+)
 from helpers.reductions import REDUCTIONS
 from helpers.reductions import reduce_losses as reference
 
@@ -122,3 +135,76 @@ def test_predictions_and_weights_come_back_as_arrays():
     set_weights(model, [w + 1 for w in get_weights(twin)])
     assert all(p.device.type == "cuda" for p in model.parameters())
     np.testing.assert_array_equal(get_weights(model)[0], get_weights(twin)[0] + 1)
+
+
+# One step over several micro-batches. Several ranks of NCCL need a GPU each, so here its group has one.
+
+
+@pytest.fixture
+def nccl(tmp_path):
+    distributed.init_process_group("nccl", init_method=f"file://{tmp_path}/ranks", rank=0, world_size=1)
+    yield
+    distributed.destroy_process_group()
+
+
+def sharded(model: nn.Module) -> nn.Module:
+    return fully_shard(model, mesh=init_device_mesh(GPU.type, (1,)))
+
+
+def exact(model: nn.Module, optimizer=None, x=X, dtype=None, **how):
+    """A step of three micro-batches, of which the last has no rows."""
+    parts = [(torch.tensor(a[:9], device=GPU), torch.tensor(a[9:], device=GPU), torch.tensor(a[:0], device=GPU))
+             for a in (x, Y, W)]  # fmt: skip
+    with exact_step(model, parts[2], optimizer, **how) as step:
+        for inputs, labels, weights in zip(*parts, strict=True):
+            with torch.autocast(GPU.type, dtype, enabled=dtype is not None):
+                losses = per_example(model(inputs), labels)
+            step.backward(losses, weights)
+    return step
+
+
+def gradient(model: nn.Module) -> torch.Tensor:
+    whole = [p.grad.full_tensor() if hasattr(p.grad, "full_tensor") else p.grad for p in model.parameters()]
+    return torch.cat([g.ravel() for g in whole]).cpu().double()
+
+
+def right_gradient(reduction: str) -> torch.Tensor:
+    """All rows in one batch, on the CPU in float64."""
+    model = net("cpu").double()
+    losses = per_example(model(torch.tensor(X).double()), torch.tensor(Y))
+    reduce_losses(losses, torch.tensor(W).double(), reduction).backward()
+    return gradient(model)
+
+
+@each_reduction
+@pytest.mark.parametrize("wrap", [DistributedDataParallel, sharded])
+def test_a_step_on_nccl_has_the_gradient_of_one_batch(nccl, wrap, reduction):
+    model = wrap(net(GPU))
+    exact(model, reduction=reduction)
+    torch.testing.assert_close(gradient(model), right_gradient(reduction), rtol=1e-5, atol=1e-6)
+    del model  # before its group
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_step_in_mixed_precision_is_unscaled_and_then_clipped(dtype):
+    right = right_gradient("weighted_mean")
+    model, scaler = net(GPU), torch.amp.GradScaler(GPU.type, init_scale=2.0**12)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    before = copy.deepcopy(model.state_dict())
+    step = exact(
+        model, optimizer, dtype=dtype, reduction="weighted_mean", max_norm=right.norm().item() / 2, scaler=scaler
+    )
+    assert float(step.grad_norm) == pytest.approx(right.norm().item(), rel=0.03)
+    moved = torch.cat([(before[name] - p.detach()).ravel() for name, p in model.named_parameters()]).cpu().double()
+    torch.testing.assert_close(moved, right / 2, rtol=0.1, atol=0.01)
+    assert scaler.get_scale() == 2.0**12
+
+
+def test_a_scaler_skips_an_infinite_step_on_the_gpu():
+    model, scaler = net(GPU), torch.amp.GradScaler(GPU.type, init_scale=2.0**12)
+    before = get_weights(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    exact(model, optimizer, x=X * np.float32(np.inf), dtype=torch.float16, scaler=scaler)
+    for a, b in zip(before, get_weights(model), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert scaler.get_scale() == 2.0**11

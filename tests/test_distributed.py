@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
 import subprocess
 import sys
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -347,3 +349,19 @@ def test_in_a_traced_function_of_keras_the_sizes_may_be_unknown(reduction):
     losses = np.array([[1.0], [9.0], [25.0]], "float32")
     assert float(reduce(losses, W)) == pytest.approx(reference(losses, W, reduction), rel=1e-6)
     assert keras.backend.backend() == "tensorflow"
+
+
+def test_the_example_of_exact_train_step_runs_and_its_loss_is_the_weighted_mean():
+    (example,) = re.findall(r"::\n\n((?:    .*\n|\n)+)", inspect.getdoc(helpers.keras.exact_train_step))
+    names = {}
+    exec(compile(textwrap.dedent(example), "example", "exec"), names)
+    model, x, y = names["model"], names["x"], names["y"]
+    w = np.linspace(0, 3, len(y)).astype("float32")
+    losses = keras.losses.binary_crossentropy(y, model(x), from_logits=True)
+    found = model.train_on_batch(x, y, sample_weight=w)
+    assert float(found) == pytest.approx(reference(losses, w, "weighted_mean"), rel=1e-5)
+
+
+def test_exact_train_step_refuses_a_step_of_no_micro_batches():
+    with pytest.raises(ValueError, match="at least one micro-batch, got tensorflow and 0"):
+        helpers.keras.exact_train_step(keras.Sequential(), (W, W), keras.losses.binary_crossentropy, micro_batches=0)

@@ -41,6 +41,10 @@ PACKAGES = {
     "tensorflow": "tensorflow",
     "keras": "keras",
     "tf_keras": "tf_keras",
+    "transformers": "transformers",
+    "accelerate": "accelerate",
+    "lightning": "lightning",
+    "skorch": "skorch",
 }
 
 

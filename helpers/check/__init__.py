@@ -6,7 +6,8 @@ asked of what you train with torch and Keras. Run it as a program, or call one o
     python -m helpers.check my_module:my_loss
 
 - `check_loss`: of a function `loss(outputs, targets, weights)`, or of a Keras loss.
-- `check_step`: of a function that makes the gradient of one step of the optimiser, or of a compiled Keras model.
+- `check_step`: of a function that makes the gradient of one step of the optimiser, of a compiled Keras model, of an HF
+  `Trainer`, or of a `LightningModule`.
 - `check_training`: of a function that trains and returns `predict`, or of a scikit-learn estimator.
 
 Each returns rows with the keys `KEYS`. `denominator` names what divides the sum of the weighted losses, one of
@@ -31,6 +32,7 @@ from __future__ import annotations
 
 from helpers.check import rows
 from helpers.check.command import main
+from helpers.check.drive import as_step
 from helpers.check.launchers import forked_ranks
 from helpers.check.losses import check_loss
 from helpers.check.rows import CannotBeDriven, assert_honours_weights, render
@@ -42,6 +44,7 @@ __all__ = [
     "KEYS",
     "PROPERTIES",
     "CannotBeDriven",
+    "as_step",
     "assert_honours_weights",
     "check_loss",
     "check_step",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from helpers.check.keras_models import KerasStep, KerasTraining
+from helpers.check.loops import ModuleStep, TrainerStep, is_lightning_module, is_trainer
 from helpers.check.rows import CannotBeDriven
 
 KINDS = ("loss", "step", "training")
@@ -19,11 +20,6 @@ WRAP = {
     "loss": "`lambda outputs, targets, w: (loss(outputs, targets) * w).mean()`, with a loss per row",
     "step": "`def step(micro_batches):` which makes the gradient of one step from [(x, y, w), ...] and returns it flat",
     "training": "`def train(x, y, sample_weight):` which trains a new model and returns its predict",
-}
-FRAMEWORK_LOOPS = {
-    "transformers": ("an HF Trainer", "trainer.compute_loss(model, batch)"),
-    "lightning": ("a LightningModule", "module.training_step(batch, 0)"),
-    "pytorch_lightning": ("a LightningModule", "module.training_step(batch, 0)"),
 }
 
 
@@ -42,9 +38,41 @@ def as_loss(thing: Any) -> Callable:
 
 
 def as_step(thing: Any) -> Callable:
-    """`step(micro_batches)`."""
+    """What `check_step` drives: a function that makes the gradient of one step, without changing the model.
+
+    For instance, the gradient that the loop of Lightning makes of two micro-batches::
+
+        import lightning
+        import torch
+        from helpers.check import as_step
+
+        class Module(lightning.LightningModule):
+            def __init__(self):
+                super().__init__()
+                self.net = torch.nn.Linear(3, 1)
+
+            def training_step(self, batch):
+                x, y, w = batch
+                return ((self.net(x)[:, 0] - y) ** 2 * w).mean()
+
+        batches = [(torch.randn(n, 3), torch.randn(n), torch.ones(n)) for n in (2, 8)]
+        print(as_step(Module())(batches))
+
+    Args:
+        thing: a compiled Keras model, an HF `Trainer`, a `LightningModule`, or such a function itself.
+
+    Returns:
+        `step(micro_batches)`, which returns a flat array; `micro_batches` is a list of `(x, y, w)`.
+
+    Raises:
+        CannotBeDriven: it is none of these.
+    """
     if _is_keras(thing, "Model"):
         return KerasStep(thing)
+    if is_trainer(thing):
+        return TrainerStep(thing)
+    if is_lightning_module(thing):
+        return ModuleStep(thing)
     _refuse_others(thing, "step")
     return thing
 
@@ -63,7 +91,7 @@ def kind_of_thing(thing: Any) -> str:
     """Which check fits: "loss", "step" or "training"."""
     if _is_keras(thing, "Loss"):
         return "loss"
-    if _is_keras(thing, "Model"):
+    if _is_keras(thing, "Model") or is_trainer(thing) or is_lightning_module(thing):
         return "step"
     if hasattr(thing, "fit") and not hasattr(thing, "forward"):
         return "training"
@@ -98,13 +126,9 @@ def _estimator_training(estimator: Any) -> Callable:
 
 def _refuse_others(thing: Any, kind: str) -> None:
     """Say what to do with what is no function."""
-    libraries = {cls.__module__.partition(".")[0] for cls in type(thing).__mro__}
-    for library, (what, loss) in FRAMEWORK_LOOPS.items():
-        if library in libraries or (inspect.isclass(thing) and library in thing.__module__):
-            raise CannotBeDriven(
-                f"{what} cannot be driven: its loop makes its own batches. Wrap what decides about weights, the loss: "
-                f"{WRAP['step']}; in it, `{loss}` and `.backward()`, for each micro-batch."
-            )
+    if is_trainer(thing) or is_lightning_module(thing):
+        what = "an HF Trainer" if is_trainer(thing) else "a LightningModule"
+        raise CannotBeDriven(f"{what} is no {kind}: its loop makes steps. Use check_step.")
     if _is_keras(thing, "Model") or (hasattr(thing, "fit") and not hasattr(thing, "forward")):
         raise CannotBeDriven(f"{_name(thing)} is no {kind}: use check_training, or check_step for a Keras model.")
     if not callable(thing):

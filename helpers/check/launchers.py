@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +25,8 @@ def forked_ranks(step: Callable[[list], Any], shares: Sequence[list], *, seconds
     """Run a step on several ranks of torch.distributed (gloo), one process each. Not on Windows.
 
     The processes are forked: the step may be any function, with its model in it. It averages the gradients itself, by
-    DistributedDataParallel or `all_reduce`, and asks torch.distributed for its rank.
+    DistributedDataParallel or `all_reduce`, and asks torch.distributed for its rank. A trainer that is made in the step
+    finds the variables that `torchrun` sets.
 
     Args:
         step: `step(micro_batches)`.
@@ -68,6 +71,12 @@ def _receive(pipe: Connection, rank: int, end: float) -> np.ndarray | str:
 def _rank(step: Callable, share: list, rank: int, ranks: int, store: Path, seconds: float, pipe: Connection) -> None:
     torch, distributed = import_module("torch"), import_module("torch.distributed")
     torch.set_num_threads(1)
+    # As torchrun sets them: a trainer that is made in the step finds its rank here.
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+    if "accelerate.state" in sys.modules:  # the parent's, which knows of no ranks
+        for name in ("PartialState", "AcceleratorState", "GradientState"):
+            getattr(sys.modules["accelerate.state"], name)._shared_state.clear()
     start = partial(distributed.init_process_group, "gloo", timeout=timedelta(seconds=seconds))
     try:
         start(init_method=f"file://{store}", rank=rank, world_size=ranks)

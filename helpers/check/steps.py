@@ -68,7 +68,9 @@ def check_step(step: Step, x: Array, y: Array, *, launcher: Launcher | None = No
 
     Args:
         step: `step(micro_batches)` returns the gradient of one step as a flat array; `micro_batches` is a list of
-            `(x, y, w)`. Or a compiled Keras model.
+            `(x, y, w)`. Or a compiled Keras model; or an HF `Trainer` or a `LightningModule`, whose own loop makes
+            the step: the batches are dictionaries with the columns of `x`, "labels" and "sample_weight", or, where a
+            `LightningModule` is given an array, `(x, y, w)`.
         x: inputs, n rows, n at least 3: an array, a tensor, or a dictionary or tuple of them.
         y: targets, likewise. The weights come in the library of `x`, shape (n,).
         launcher: `launcher(step, shares)` runs `step(shares[r])` on rank r, with a list of micro-batches each, and
