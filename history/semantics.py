@@ -9,8 +9,7 @@ from __future__ import annotations
 def observe() -> dict[str, dict[str, str]]:
     """Question -> answer and detail."""
     from helpers import semantics
+    from helpers.semantics.stored import question
 
-    return {
-        f"{row['section']} | {row['case']} | {row['target']}": {"observed": row["observed"], "detail": row["detail"]}
-        for row in semantics.observe(only="keras")
-    }
+    rows = semantics.observe(only="keras")
+    return {question(row): {key: row[key] for key in ("observed", "detail")} for row in rows}
