@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-SEEDS = 5
+SEEDS = 3
 ROWS, BATCH = 50000, 64
 
 
