@@ -99,7 +99,9 @@ def test_the_scripts_are_python_3_6(path):
         ({"a": "nan"}, {"a": 0.5}, ["a: 'nan' is now 0.5"]),
         ({"a": True}, {"a": False}, ["a: True is now False"]),
         ({"a": 1}, {}, ["a: gone"]),
-        ({}, {"a": 1}, ["a: new"]),
+        ({}, {"a": 1}, []),
+        ({"observed": "x", "detail": "{1, 2}"}, {"observed": "x", "detail": "{2, 1}"}, []),
+        ({"observed": "x", "detail": ""}, {"observed": "y", "detail": ""}, ["observed: 'x' is now 'y'"]),
         ({"a": [1]}, {"a": [1, 2]}, ["a: [1] is now [1, 2]"]),
     ],
 )
@@ -132,6 +134,14 @@ def test_what_is_stored_is_found_again_and_a_change_is_a_failure(own, capsys):
     assert history.main([]) == 1
     assert "1 values changed" in (said := capsys.readouterr().out)
     assert "script: a: 1.0 is now 2.0" in said
+
+
+def test_an_answer_that_is_not_stored_is_told_and_is_no_change(own, capsys):
+    own("{'a': {'b': 1}}")
+    history.main(["--store"])
+    own("{'a': {'b': 1, 'c': 2}, 'd': 3}")
+    assert history.main([]) == 0
+    assert "2 answers are new: --store keeps them." in capsys.readouterr().out
 
 
 def test_a_script_that_stops_is_a_failure(own, capsys):

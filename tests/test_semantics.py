@@ -589,7 +589,7 @@ def test_the_other_backend_makes_the_same_observations(baseline):
 def test_the_stored_answers_of_the_pinned_version_are_those_of_today(baseline):
     [said] = stored.compare(baseline)
     version, backend = keras.__version__, keras.backend.backend()
-    assert said == f"Keras {version} on {backend}, beside the stored answers of Keras {version}: 0 of 88 differ."
+    assert said.startswith(f"Keras {version} on {backend}, beside the stored answers of Keras {version}: 0 of ")
 
 
 def test_the_comparison_names_each_difference(baseline):
@@ -597,7 +597,7 @@ def test_the_comparison_names_each_difference(baseline):
     row = next(row for row in rows if row["section"] == "inputs" and row["case"] == "PyDataset")
     row["observed"] = "none"
     head, line = stored.compare(rows)
-    assert "1 of 88 differ" in head
+    assert ": 1 of " in head
     assert "inputs | PyDataset | class_weight\n" in line
     assert f"keras {keras.__version__}: none: {row['detail']}" in line
 

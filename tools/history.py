@@ -39,6 +39,8 @@ SHOWN = 10  # changes of one environment
 LIMIT = 3600  # seconds for one script
 # What a script returns under this name ends elsewhere on another processor: it is compared on the one of the record.
 CHAOTIC = "chaotic"
+# The text of an error, which may list a set in another order each time: kept for the reader, not compared.
+UNSTABLE = "detail"
 
 
 class NotToBeHad(Exception):
@@ -129,11 +131,14 @@ def observe(command: Sequence[str], script: str, variables: Mapping[str, str]) -
     """What a script sees in an environment: python, versions, result.
 
     Raises:
-        Failed: the script stopped.
+        Failed: the script stopped, or did not stop.
     """
     env = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"} | variables
     call = [*command, str(HISTORY / "observe.py"), script]
-    done = subprocess.run(call, capture_output=True, text=True, env=env, timeout=LIMIT, cwd=HISTORY)
+    try:
+        done = subprocess.run(call, capture_output=True, text=True, env=env, timeout=LIMIT, cwd=HISTORY)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{script}: not done after {LIMIT} seconds") from None
     lines = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
     if done.returncode or not lines:
         raise Failed(f"{script}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
@@ -141,18 +146,30 @@ def observe(command: Sequence[str], script: str, variables: Mapping[str, str]) -
 
 
 def changes(stored: Any, now: Any, place: str = "") -> Iterator[str]:
-    """Where two results differ, a line for each. Numbers may differ by `TOLERANCE`, words may not."""
+    """Where two results differ, a line for each. Numbers may differ by `TOLERANCE`, words may not.
+
+    What is not stored cannot have changed: `unstored` counts it.
+    """
     if isinstance(stored, dict) and isinstance(now, dict):
-        for key in stored | now:
-            if key not in now or key not in stored:
-                yield f"{place}{key}: {'gone' if key in stored else 'new'}"
-            else:
+        for key in stored:
+            if key == UNSTABLE:
+                continue
+            if key in now:
                 yield from changes(stored[key], now[key], f"{place}{key}: ")
+            else:
+                yield f"{place}{key}: gone"
     elif isinstance(stored, list) and isinstance(now, list) and len(stored) == len(now):
         for number, pair in enumerate(zip(stored, now, strict=True), start=1):
             yield from changes(*pair, f"{place}{number}: ")
     elif not same(stored, now):
         yield f"{place}{stored!r} is now {now!r}"
+
+
+def unstored(stored: Any, now: Any) -> int:
+    """How many things a script says today that it did not say when its results were stored."""
+    if not (isinstance(stored, dict) and isinstance(now, dict)):
+        return 0
+    return sum(unstored(stored[key], now[key]) if key in stored else 1 for key in now)
 
 
 def same(stored: Any, now: Any) -> bool:
@@ -203,7 +220,10 @@ def look(name: str, about: Mapping[str, Any], store: bool) -> bool:
         note = f" Chaotic trainings of {', '.join(chaotic)} not compared: they ran on {stored['processor']}."
         for script in chaotic:
             results[script]["result"][CHAOTIC] = stored["scripts"][script]["result"][CHAOTIC]
-    differ = list(changes(*({s: r["result"] for s, r in all_.items()} for all_ in (stored["scripts"], results))))
+    both = [{script: run["result"] for script, run in runs.items()} for runs in (stored["scripts"], results)]
+    differ, more = list(changes(*both)), unstored(*both)
+    if more:
+        note += f" {more} answers are new: --store keeps them."
     print(f"{name}: {f'{len(differ)} values changed' if differ else 'as stored'} ({stored['date']}).{note}", flush=True)
     for line in differ[:SHOWN]:
         print(f"    {line}", flush=True)
