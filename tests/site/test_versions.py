@@ -8,7 +8,8 @@ from playwright.sync_api import expect
 from helpers.semantics import stored
 
 PAGE = "book/can_i_use_weights.html"
-SHOWN = """rows => Object.fromEntries(rows.filter(row => row.checkVisibility()).map(row => [row.cells[0].textContent.trim(),
+SHOWN = """rows => Object.fromEntries(rows.filter(row => row.checkVisibility()).map(row => [
+    row.cells[0].textContent.trim(),
     [...row.querySelectorAll(".span")].filter(span => span.checkVisibility()).map(span => span.textContent)]))"""
 
 
