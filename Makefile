@@ -31,7 +31,10 @@ SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c '$(SUITS)' >/dev/null 2>&1 && echo "$$p" && break; done)
 
-.PHONY: help book test lab serve execute links lint bench constraints chapter clean
+# Environments of old versions: all, or those with ONLY in their name.
+ONLY ?=
+
+.PHONY: help book test lab serve execute links lint bench history constraints chapter clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
@@ -81,6 +84,9 @@ lint: $(READY)  ## check the style of code and notebooks
 bench: $(READY)  ## measure the helpers' speed, and keep the table in benchmarks/results.md
 	@echo "This takes about a minute."
 	@$(BIN)/python benchmarks/run.py > benchmarks/results.md; status=$$?; cat benchmarks/results.md; exit $$status
+
+history: $(READY)  ## run the documents on the versions of their day, and compare; takes hours and 25 GB; ONLY=tf-2.1
+	@$(BIN)/python -m tools.history $(ONLY)
 
 constraints: $(READY)  ## choose anew the versions of all that requirements.txt brings along, for all three Pythons
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -155,6 +155,20 @@ def test_a_row_shows_what_was_asked_and_the_documents_own_number(build):
     ]
 
 
+def test_what_other_versions_do_stands_beside_what_yours_do(build):
+    then = new_output(
+        "display_data",
+        {"application/papermill.record/text/plain": "'2.0 to 2.1: no'"},
+        metadata={"scrapbook": {"name": "C1_then", "mime_prefix": "application/papermill.record/"}},
+    )
+    both = {"chapter": [pastes(HOLDS)], "then_and_now": [new_code_cell("", outputs=[then], execution_count=1)]}
+    project = build(lines("C1"), **both)
+    [note] = project.page("index.html").find(id="c1").find_all(class_="note-of")
+    assert note.text == "Then: 2.0 to 2.1: no"
+    [record] = json.loads((project.html / "claims.json").read_text(encoding="utf-8"))
+    assert record["then"] == "2.0 to 2.1: no"
+
+
 def test_all_rows_are_data_too(build):
     differ = {"PyTorch": "0.88", "Keras": "0.89"}
     found = [Finding("C1", "holds if x", differ, criterion="at least 0.5"), Finding("D1", "holds", SAME)]
@@ -173,6 +187,7 @@ def test_all_rows_are_data_too(build):
         "criterion": "at least 0.5",
         "document": None,
         "scope": None,
+        "then": None,
     }
     assert (second["claim"], second["source"], second.keys()) == ("D1", "001", first.keys())
 

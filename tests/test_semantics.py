@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 import helpers.keras
 from helpers.reductions import REDUCTIONS, reduce_losses
-from helpers.semantics import KEYS, SECTIONS, denominator, inputs, main, observe, probe, render
+from helpers.semantics import KEYS, SECTIONS, denominator, inputs, main, observe, probe, render, stored
 from helpers.semantics.effects import ALL_WEIGHTS, ALL_Y, START, _fit, _fit_split, effect_model
 
 ROOT = Path(__file__).parents[1]
@@ -561,7 +561,9 @@ def test_an_unknown_format_is_refused():
 # The command line.
 
 
-@pytest.mark.parametrize("arguments", [["--format", "csv"], ["--only", "jax"], ["--fast"], ["effects"]])
+@pytest.mark.parametrize(
+    "arguments", [["--format", "csv"], ["--only", "jax"], ["--fast"], ["effects"], ["--compare", "--only", "torch"]]
+)
 def test_unknown_arguments_end_with_status_2(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
@@ -582,6 +584,52 @@ def test_the_other_backend_makes_the_same_observations(baseline):
     rows = json.loads(process.stdout)
     assert {row["backend"] for row in rows if row["framework"] == "keras"} == {backend}
     assert [(key(row), row["observed"]) for row in rows] == [(key(row), row["observed"]) for row in baseline]
+
+
+def test_the_stored_answers_of_the_pinned_version_are_those_of_today(baseline):
+    [said] = stored.compare(baseline)
+    version, backend = keras.__version__, keras.backend.backend()
+    assert said.startswith(f"Keras {version} on {backend}, beside the stored answers of Keras {version}: 0 of ")
+
+
+def test_the_comparison_names_each_difference(baseline):
+    rows = [dict(row) for row in baseline]
+    row = next(row for row in rows if row["section"] == "inputs" and row["case"] == "PyDataset")
+    row["observed"] = "none"
+    head, line = stored.compare(rows)
+    assert ": 1 of " in head
+    assert "inputs | PyDataset | class_weight\n" in line
+    assert f"keras {keras.__version__}: none: {row['detail']}" in line
+
+
+@pytest.mark.parametrize(("version", "other"), [("3.6.1", "3.6.0"), ("2.9.0", "3.0.5"), ("9.0.0", "3.10.0")])
+def test_the_nearest_version_is_the_newest_that_is_not_newer(version, other):
+    assert stored.nearest(version, ["3.10.0", "3.6.0", "3.0.5"]) == other
+
+
+def test_spans_are_as_long_as_an_answer_stays():
+    runs = {v: {"q": {"observed": o, "detail": v}} for v, o in zip("1234", "aaba", strict=True)}
+    del runs["3"]["q"]
+    assert stored.spans(runs) == {"q": [("1", "4", "a", "4")]}
+    runs["3"]["q"] = {"observed": "b", "detail": ""}
+    assert [(first, last, observed) for first, last, observed, _ in stored.spans(runs)["q"]] == [
+        ("1", "2", "a"),
+        ("3", "3", "b"),
+        ("4", "4", "a"),
+    ]
+
+
+def test_without_stored_results_the_comparison_says_where_they_belong(baseline, tmp_path):
+    with pytest.raises(FileNotFoundError, match="belong to a checkout of the book"):
+        stored.compare(baseline, tmp_path)
+
+
+def test_a_backend_without_stored_results_is_an_error_that_names_those_with(baseline):
+    rows = [row | {"backend": "numpy"} for row in baseline]
+    with pytest.raises(ValueError, match=r"nothing is stored for Keras on numpy\. Set KERAS_BACKEND to .*torch"):
+        stored.compare(rows)
+    with pytest.raises(ValueError, match="no row is"):
+        stored.compare([row for row in baseline if row["framework"] == "torch"])
 
 
 def test_the_command_can_leave_keras_out(baseline):

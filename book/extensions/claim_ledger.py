@@ -37,8 +37,10 @@ KINDS = ("holds", "holds if", "holds, but", "does not hold")
 # A plain "holds" has no more words. A verdict that says both "holds if" and "but" counts as the first of them.
 KIND = re.compile(r"holds$|holds if\b|holds, but\b|does not hold\b")
 VERDICT = "_verdict"
-# What else a verdict may say, and how the ledger puts it: C1_criterion, C1_document, C1_scope.
-NOTES = {"criterion": "Asked", "document": "The document", "scope": "Tested on"}
+# What else a verdict may say, and how the ledger puts it: C1_criterion, C1_document, C1_scope. C1_then, what other
+# versions do where that differs, is pasted by one chapter for all claims.
+NOTES = {"criterion": "Asked", "document": "The document", "scope": "Tested on", "then": "Then"}
+THEN = "then_and_now.ipynb"
 DATA = "claims.json"
 
 logger = logging.getLogger(__name__)
@@ -100,6 +102,10 @@ class ClaimTable(SphinxDirective):
         if not Path(path).exists():
             raise self.error(f"there is no chapter {chapter}.")
         self.chapter, self.values = chapter, glued(read_notebook(path)["cells"])
+        if Path(path).with_name(THEN).exists():
+            self.env.note_dependency(str(Path(relative).with_name(THEN)))
+            then = glued(read_notebook(Path(path).with_name(THEN))["cells"])
+            self.values |= {name: text for name, text in then.items() if name.endswith("_then")}
         rows = [self.row(text) for text in self.content if text]
         title = reference("doc", "/" + relative.removesuffix(".ipynb"))
         line = nodes.paragraph("", "Computed in ", title)
@@ -139,7 +145,7 @@ class ClaimTable(SphinxDirective):
         return [figure(FRAMEWORKS[name], text, name) for name, text in texts.items()]
 
     def notes(self, claim: str) -> list[nodes.paragraph]:
-        """What was asked, what the document found, and how far the experiments go."""
+        """What was asked, what the document found, how far the experiments go, and what other versions do."""
         known = [name for name in NOTES if f"{claim}_{name}" in self.values]
         return [labelled(NOTES[name], self.value(f"{claim}_{name}"), "note-of") for name in known]
 

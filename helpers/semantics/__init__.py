@@ -2,9 +2,11 @@
 
 Run it as a program, or call `observe`::
 
-    python -m helpers.semantics [--format table|markdown|json] [--only keras|torch]
+    python -m helpers.semantics [--format table|markdown|json] [--only keras|torch] [--compare]
 
-Nothing is looked up in a table of versions. Keras runs on the backend that `KERAS_BACKEND` names.
+Nothing is looked up in a table of versions. Keras runs on the backend that `KERAS_BACKEND` names: TensorFlow, torch or
+JAX. `--compare` prints, instead of the rows of Keras, where they differ from those that were stored for the nearest
+version: the same one, or the newest before it.
 
 The method. Keras trains a probe: the input of row i is the i-th unit vector and the model is one matrix, so that each
 row has parameters of its own. One step of plain SGD with learning rate 1 moves the parameters of row i by the gradient
@@ -28,6 +30,7 @@ compares the two.
 from __future__ import annotations
 
 import argparse
+import sys
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -47,6 +50,7 @@ from helpers.semantics.inputs import (
 )
 from helpers.semantics.probe import FORMATS, FRAMEWORKS, NOT_OBSERVED, identity_of
 from helpers.semantics.report import render
+from helpers.semantics.stored import compare
 
 __all__ = ["KEYS", "SECTIONS", "denominator", "main", "observe", "render"]
 
@@ -92,12 +96,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: its arguments. None: those that were typed.
 
     Returns:
-        The exit status, which is 1 if something could not be observed, else 0.
+        The exit status, which is 1 if something could not be observed, or cannot be compared, else 0.
     """
     parser = argparse.ArgumentParser("python -m helpers.semantics", description="What weights do, found by experiment.")
     parser.add_argument("--format", choices=FORMATS, default="table")
     parser.add_argument("--only", choices=FRAMEWORKS, help="only the rows of this framework")
+    parser.add_argument("--compare", action="store_true", help="print where Keras differs from the stored versions")
     arguments = parser.parse_args(argv)
+    if arguments.compare:
+        if (arguments.only, arguments.format) not in ((None, "table"), ("keras", "table")):
+            parser.error("--compare is about Keras, and prints lines: it goes without --format and --only torch.")
+        try:
+            print(*compare(observe(only="keras")), sep="\n")
+        except (FileNotFoundError, ValueError) as error:
+            print(f"--compare: {error}", file=sys.stderr)
+            return 1
+        return 0
     rows = observe(only=arguments.only)
     print(render(rows, arguments.format))
     return int(any(row["observed"] == NOT_OBSERVED for row in rows))

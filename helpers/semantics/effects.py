@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from helpers._start import import_tensorflow
+from helpers.semantics.jax_step import jax_model
 from helpers.semantics.probe import (
     CLASS_WEIGHT,
     LABELS,
@@ -41,8 +42,11 @@ def effect_model(unpack: Callable | None = None):
             x, y, weights = unpack(data)
             return _custom_step(self, x, y, weights)
 
+    kind = keras.Model
+    if unpack:
+        kind = jax_model(unpack) if keras.backend.backend() == "jax" else Custom
     x = keras.Input((2 * N,))
-    model = (Custom if unpack else keras.Model)(x, keras.layers.Dense(1, use_bias=False)(x))
+    model = kind(x, keras.layers.Dense(1, use_bias=False)(x))
     plain, weighted = (keras.metrics.MeanAbsoluteError(name=name) for name in ("plain", "weighted"))
     optimizer = keras.optimizers.SGD(1.0)
     model.compile(optimizer, "mse", metrics=[plain], weighted_metrics=[weighted], run_eagerly=True)
@@ -51,7 +55,7 @@ def effect_model(unpack: Callable | None = None):
 
 
 def _custom_step(model, x, y, weights):
-    """A train_step as Keras' guides write it for the two backends."""
+    """A train_step as Keras' guides write it for TensorFlow and torch."""
     variables = model.trainable_variables
     if import_keras().backend.backend() == "tensorflow":
         with import_tensorflow().GradientTape() as tape:
