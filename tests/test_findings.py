@@ -27,6 +27,17 @@ def test_a_paired_difference_has_the_interval_of_the_t_test():
     assert str(effect) == f"{effect.value:+.1f}, 95 % interval {low:+.1f} to {high:+.1f} (n = 20)"
 
 
+def test_splits_of_one_table_have_a_wider_interval():
+    """Nadeau and Bengio: the variance of the mean is (1/n + test rows / training rows) times that of a difference."""
+    draws, splits = paired(FIRST, SECOND), paired(FIRST, SECOND, overlap=1 / 3)
+    assert (splits.value, splits.n) == (draws.value, 20)
+    assert (splits.high - splits.low) / (draws.high - draws.low) == pytest.approx(((1 / 20 + 1 / 3) / (1 / 20)) ** 0.5)
+    wide = mean(FIRST, overlap=1 / 3)
+    assert wide.text == mean(FIRST).text and wide.high - wide.low > 2 * (mean(FIRST).high - mean(FIRST).low)
+    with pytest.raises(ValueError, match=r"overlap is -1, expected the number of test rows per training row"):
+        paired(FIRST, SECOND, overlap=-1)
+
+
 def test_the_ends_of_a_ratio_are_where_a_t_test_just_sees_no_difference():
     effect = ratio(FIRST, SECOND)
     assert effect.value == pytest.approx(FIRST.mean() / SECOND.mean())
