@@ -21,6 +21,10 @@ stands still. They are compared with those of a twin that is given no weights.
   or the gradient with respect to its loss. `accepted`: each row has the weight that was meant, and the loss is the
   finite number that these weights make. `refused`: an error. `silently other`: anything else. A control comes first,
   data without weights or with good ones: where that fails, an error says nothing about the weights.
+- `shapes`: the same question for each pixel of an image and each step of a sequence, with the stock losses. A pixel's
+  weight is the step of its parameters with the weights over that without.
+- `masks`: steps are left out of the loss in the ways that one meets. Divided by what, and with class weights? What if
+  all are left out? Is a NaN under the mask harmless?
 
 `run_eagerly=True` saves a second for each model. It changes no meaning: Keras turns class weights into row weights and
 splits off validation rows before a step is traced, and a traced step does what the same code does eagerly. A test
@@ -35,7 +39,7 @@ import warnings
 from collections.abc import Sequence
 from functools import partial
 
-from helpers.semantics import probe
+from helpers.semantics import masks, probe, shapes
 from helpers.semantics.denominators import denominator, keras_rows, torch_rows
 from helpers.semantics.effects import effect_rows
 from helpers.semantics.inputs import (
@@ -125,4 +129,8 @@ _PARTS = (
     ("bad_inputs", "keras", partial(bad_input_rows, keras_by_class, keras_by_row)),
     ("bad_inputs", "torch", partial(bad_input_rows, torch_by_class, torch_by_row)),
     ("bad_inputs", "helpers", partial(bad_input_rows, helpers_by_class, helpers_by_row)),
+    ("shapes", "keras", shapes.keras_rows),
+    ("shapes", "torch", shapes.torch_rows),
+    ("masks", "keras", masks.keras_rows),
+    ("masks", "torch", masks.torch_rows),
 )

@@ -57,7 +57,7 @@ def _keras_run(feed: Sequence, columns: int = 1, per_row: bool = True, **weights
     return found, float(loss), float((found * start).sum())
 
 
-def _feed(form: str, *parts: np.ndarray) -> Sequence:
+def feed(form: str, *parts: np.ndarray) -> Sequence:
     """The positional arguments of `fit` for (x, y) or (x, y, weights): one batch, in the form of this name."""
     if form == "numpy":
         # fit(x, y); with weights fit((x, y, weights)), since a third argument would be the batch size.
@@ -96,7 +96,7 @@ def input_rows() -> Iterator[Row]:
 
 
 def _run_form(form: str, arguments: dict, third: Sequence[np.ndarray] = ()) -> Outcome:
-    return _keras_run(_feed(form, UNIT_ROWS, LABELS.astype(np.float32), *third), **arguments)
+    return _keras_run(feed(form, UNIT_ROWS, LABELS.astype(np.float32), *third), **arguments)
 
 
 def _unweighted(form: str) -> None:

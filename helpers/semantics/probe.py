@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 import helpers
 
-SECTIONS = ("effects", "denominators", "inputs", "bad_inputs")
+SECTIONS = ("effects", "denominators", "inputs", "bad_inputs", "shapes", "masks")
 KEYS = ("section", "framework", "version", "backend", "case", "target", "observed", "detail")
 FORMATS = ("table", "markdown", "json")
 FRAMEWORKS = ("keras", "torch")
@@ -79,7 +79,7 @@ def error_of(call: Callable) -> str:
 
 def message_of(error: Exception) -> str:
     """The first line of an error, without what changes from one run or machine to the next."""
-    text = re.sub(r"\{\{.*?\}\}|\[Op:.*|0x[0-9a-fA-F]+|'?/[\w./-]*/[\w./-]+'?", "", str(error)).strip()
+    text = re.sub(r"\{\{.*?\}\}|\[Op:.*|0x[0-9a-fA-F]+|(?<=Dataset):\d+|'?/[\w./-]*/[\w./-]+'?", "", str(error)).strip()
     first = text.splitlines()[0] if text else ""
     return textwrap.shorten(f"{type(error).__name__}: {first}", 160, placeholder=" ...")
 
