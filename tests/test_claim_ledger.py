@@ -64,14 +64,15 @@ def lines(*claims: str, document: str = "000", chapter: str = "chapter.ipynb") -
 def build(tmp_path):
     """Build a ledger and its chapters. The last cell of each chapter pastes."""
 
-    def build(ledger: str, *extensions: str, **chapters: list) -> Project:
-        files = {f"{name}.ipynb": [new_markdown_cell(f"# The {name}"), *cells] for name, cells in chapters.items()}
+    def build(ledger: str, *extensions: str, files=(), settings=(), **chapters: list) -> Project:
+        notebooks = {f"{name}.ipynb": [new_markdown_cell(f"# The {name}"), *cells] for name, cells in chapters.items()}
         project = Project(
             tmp_path,
             [*extensions, "claim_ledger"],
-            {"index.md": LEDGER + ledger, **files},
+            {"index.md": LEDGER + ledger, **notebooks, **dict(files)},
             nitpicky=True,
             html_static_path=[str(EXTENSIONS.parent / "static")],
+            **dict(settings),
         )
         project.build()
         return project
@@ -182,6 +183,20 @@ def test_what_a_claim_says_may_hold_code_and_formulas(build):
     page = build(ledger, chapter=[pastes(HOLDS)]).page("index.html")
     says = page.find(id="c1").td
     assert says.code.text == "weight" and says.find(class_="math") and says.text.startswith("A weight of ")
+
+
+def test_a_row_can_name_its_source(build):
+    """As the claims of the second part do, that are of no document of the book."""
+    ledger = "## P: Public\n\n" + lines("P1", document="P").replace("says.", "says. {cite:p}`elkan2001`")
+    references = {"bibtex_bibfiles": [str(EXTENSIONS.parent / "references.bib")]}
+    found = pastes(Finding("P1", "holds", SAME))
+    files = {"references.md": "# References\n```{bibliography}\n```\n"}
+    project = build(ledger, "sphinxcontrib.bibtex", files=files, settings=references, chapter=[found])
+    assert project.warnings == ""
+    page = project.page("index.html")
+    source = page.find(id="p1").td.find("a", class_="reference")
+    assert source["href"].startswith("references.html#") and "document-P" in page.find(id="p1")["class"]
+    assert [cell.text for cell in page.table.find_all("th")][6:] == ["P: Public", "all documents"]
 
 
 def test_the_summary_counts_documents_and_verdicts(build):
