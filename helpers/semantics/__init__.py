@@ -19,6 +19,7 @@ stands still. They are compared with those of a twin that is given no weights.
   or the gradient with respect to its loss. `accepted`: each row has the weight that was meant, and the loss is the
   finite number that these weights make. `refused`: an error. `silently other`: anything else. A control comes first,
   data without weights or with good ones: where that fails, an error says nothing about the weights.
+- `outputs`: the same for a model with two outputs, whose losses, rows and classes are weighted by order or by name.
 
 `run_eagerly=True` saves a second for each model. It changes no meaning: Keras turns class weights into row weights and
 splits off validation rows before a step is traced, and a traced step does what the same code does eagerly. A test
@@ -32,7 +33,7 @@ import warnings
 from collections.abc import Sequence
 from functools import partial
 
-from helpers.semantics import probe
+from helpers.semantics import outputs, probe
 from helpers.semantics.denominators import denominator, keras_rows, torch_rows
 from helpers.semantics.effects import effect_rows
 from helpers.semantics.inputs import (
@@ -111,4 +112,6 @@ _PARTS = (
     ("bad_inputs", "keras", partial(bad_input_rows, keras_by_class, keras_by_row)),
     ("bad_inputs", "torch", partial(bad_input_rows, torch_by_class, torch_by_row)),
     ("bad_inputs", "helpers", partial(bad_input_rows, helpers_by_class, helpers_by_row)),
+    ("outputs", "keras", outputs.keras_rows),
+    ("outputs", "torch", outputs.torch_rows),
 )
