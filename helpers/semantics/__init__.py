@@ -25,6 +25,7 @@ stands still. They are compared with those of a twin that is given no weights.
   weight is the step of its parameters with the weights over that without.
 - `masks`: steps are left out of the loss in the ways that one meets. Divided by what, and with class weights? What if
   all are left out? Is a NaN under the mask harmless?
+- `outputs`: the same for a model with two outputs, whose losses, rows and classes are weighted by order or by name.
 
 `run_eagerly=True` saves a second for each model. It changes no meaning: Keras turns class weights into row weights and
 splits off validation rows before a step is traced, and a traced step does what the same code does eagerly. A test
@@ -40,6 +41,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from helpers.semantics import masks, probe, shapes
+from helpers.semantics import outputs, probe
 from helpers.semantics.denominators import denominator, keras_rows, torch_rows
 from helpers.semantics.effects import effect_rows
 from helpers.semantics.inputs import (
@@ -133,4 +135,6 @@ _PARTS = (
     ("shapes", "torch", shapes.torch_rows),
     ("masks", "keras", masks.keras_rows),
     ("masks", "torch", masks.torch_rows),
+    ("outputs", "keras", outputs.keras_rows),
+    ("outputs", "torch", outputs.torch_rows),
 )
