@@ -40,8 +40,7 @@ import warnings
 from collections.abc import Sequence
 from functools import partial
 
-from helpers.semantics import masks, probe, shapes
-from helpers.semantics import outputs, probe
+from helpers.semantics import masks, outputs, probe, shapes
 from helpers.semantics.denominators import denominator, keras_rows, torch_rows
 from helpers.semantics.effects import effect_rows
 from helpers.semantics.inputs import (

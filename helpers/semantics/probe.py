@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike
 
 import helpers
 
-SECTIONS = ("effects", "denominators", "inputs", "bad_inputs", "shapes", "masks")
-SECTIONS = ("effects", "denominators", "inputs", "bad_inputs", "outputs")
+SECTIONS = ("effects", "denominators", "inputs", "bad_inputs", "shapes", "masks", "outputs")
 KEYS = ("section", "framework", "version", "backend", "case", "target", "observed", "detail")
 FORMATS = ("table", "markdown", "json")
 FRAMEWORKS = ("keras", "torch")
