@@ -101,10 +101,11 @@ def answer(first: str, last: str, observed: str, detail: str) -> nodes.paragraph
     return nodes.paragraph("", "", versions, nodes.Text(f": {observed}"), classes=["span"])
 
 
-def words(question: str) -> str:
-    """A question as it is shown: "effects: class_weight, val_loss"."""
+def words(question: str) -> nodes.inline:
+    """A question as it is shown: "effects: class_weight, val_loss". It holds code, so no typographic quotes."""
     section, *rest = question.split(" | ")
-    return f"{section.replace('_', ' ')}: {', '.join(rest)}"
+    text = f"{section.replace('_', ' ')}: {', '.join(rest)}"
+    return nodes.inline("", text, support_smartquotes=False)
 
 
 def add_files(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document) -> None:
