@@ -43,8 +43,8 @@ class ExactTrainerMixin:
                                       use_cpu=True, report_to="none", save_strategy="no")
         ExactTrainer(BertForSequenceClassification(config), arguments, train_dataset=rows).train()
 
-    Weights that are a column of the data set need `TrainingArguments(remove_unused_columns=False)`. An evaluation
-    divides each of its batches by the batch's own denominator.
+    Weights that are a column of the data set need `remove_unused_columns=False` in the arguments. An evaluation divides
+    each of its batches by the batch's own denominator.
 
     `reduction` is one of `helpers.reductions.REDUCTIONS`, "mean" if you say nothing; `not_for_the_model` names the
     columns of a batch that the model does not get.
