@@ -74,7 +74,7 @@ def run_cli(*arguments, **environment):
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -645,7 +645,7 @@ def test_the_command_can_leave_keras_out(baseline):
         "import sys; from helpers.semantics import main; status = main(['--only', 'torch', '--format', 'json']);"
         "sys.exit(status or any(name in sys.modules for name in ('keras', 'tensorflow')))"
     )
-    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert (process.returncode, process.stderr) == (0, "")
     assert json.loads(process.stdout) == [row for row in baseline if row["framework"] == "torch"]
 

@@ -50,6 +50,14 @@ def fail(how: str | None) -> None:
         os.kill(os.getpid(), signal.SIGKILL) if how == "die" else time.sleep(1e6)
 
 
+def _watch(limit: timedelta) -> None:
+    """The last safety net: a rank that stands still too long says where, and ends. Its clock needs no Python.
+
+    Each case sets it anew. A slow start must not use up the time in which the barrier names the missing rank.
+    """
+    faulthandler.dump_traceback_later(2 * limit.total_seconds(), exit=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = "what rank 1 does after the first case; to linger is to hang when all is done"
@@ -57,9 +65,8 @@ def main() -> None:
     parser.add_argument("--time-limit", type=float, default=40, help="seconds that a rank waits for the other")
     arguments = parser.parse_args()
 
-    # The last safety net: a rank that lives too long says where it stands, and ends. Its clock needs no Python.
-    faulthandler.dump_traceback_later(2 * arguments.time_limit, exit=True)
     limit = timedelta(seconds=arguments.time_limit)
+    _watch(limit)
     dist.init_process_group("gloo", timeout=limit)
     if dist.get_world_size() != 2:
         raise SystemExit(f"this script deals its rows to two ranks; it was started with {dist.get_world_size()}.")
@@ -70,6 +77,7 @@ def main() -> None:
     model = DistributedDataParallel(linear)
     found = {}
     for number, (name, (weights, ranks)) in enumerate(two_ranks.cases().items()):
+        _watch(limit)
         if number == 1 and arguments.fail != "linger":
             fail(arguments.fail)
         # This barrier names the rank that did not come. It exists for gloo alone.
