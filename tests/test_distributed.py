@@ -62,7 +62,7 @@ destroy = torch.distributed.destroy_process_group
 def destroy_process_group():
     alive = sum(type(thing) is DistributedDataParallel for thing in gc.get_objects())
     # One write a line: both ranks share one stderr, and two writes of a rank let the other's text in between them.
-    sys.stderr.write(f"models that outlive their group: {alive}\n")
+    sys.stderr.write(f"models that outlive their group: {alive}\\n")
     destroy()
 
 torch.distributed.destroy_process_group = destroy_process_group
