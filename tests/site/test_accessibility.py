@@ -35,25 +35,31 @@ for (const word of document.querySelectorAll(".highlight pre span[class]")) {
 }
 for (const code of document.querySelectorAll(".highlight pre")) code.normalize();
 """
-# Colours take axe longer than all the rest. Of texts that look alike, around them too, one is enough to judge another.
-MARK_ONE_OF_A_KIND = """
-const kinds = new Map([[null, ""]]), seen = new Set();
-function kind(element) {
-  if (!kinds.has(element)) {
-    const style = getComputedStyle(element);
-    const own = ["color", "background", "opacity", "font", "text-decoration", "text-shadow", "filter"];
-    kinds.set(element, kind(element.parentElement) + own.map((name) => style.getPropertyValue(name)).join());
+# Colours take axe longer than all the rest. Of texts that look alike, around them too, one is enough to judge another,
+# on this page and on the next: this marks one of each kind that is not among those seen before, and returns the kinds.
+# An ancestor that paints nothing and changes no letter is left out.
+MARK_ONE_OF_A_KIND = """(seen) => {
+  const kinds = new Map([[null, ""]]), before = new Set(seen), found = [];
+  function kind(element) {
+    if (!kinds.has(element)) {
+      const style = getComputedStyle(element), outer = kind(element.parentElement);
+      const own = ["color", "background", "opacity", "font", "text-decoration", "text-shadow", "filter"];
+      const look = own.map((name) => style.getPropertyValue(name)).join() + ";";
+      const paints = style.backgroundColor !== "rgba(0, 0, 0, 0)" || style.opacity !== "1";
+      kinds.set(element, outer.endsWith(look) && !paints ? outer : outer + look);
+    }
+    return kinds.get(element);
   }
-  return kinds.get(element);
-}
-for (const element of document.querySelectorAll("body *")) {
-  delete element.dataset.oneOfAKind;
-  const texts = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
-  if (!(texts || element.matches("input, select, textarea")) || seen.has(kind(element))) continue;
-  seen.add(kind(element));
-  element.dataset.oneOfAKind = "";
-}
-"""
+  for (const element of document.querySelectorAll("body *")) {
+    delete element.dataset.oneOfAKind;
+    const texts = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    if (!(texts || element.matches("input, select, textarea")) || before.has(kind(element))) continue;
+    before.add(kind(element));
+    found.push(kind(element));
+    element.dataset.oneOfAKind = "";
+  }
+  return found;
+}"""
 
 
 def violations(page: Page, options: dict, where: str | None = None) -> list[str]:
@@ -71,11 +77,12 @@ def in_its_shape(page: Page) -> list[str]:
     return violations(page, {"rules": {rule: {"enabled": False} for rule in COLOURS}})
 
 
-def in_its_colours(page: Page, scheme: str) -> list[str]:
-    """What axe finds in the colours of a scheme, in one text of each kind."""
+def in_its_colours(page: Page, scheme: str, seen: set[str]) -> list[str]:
+    """What axe finds in the colours of a scheme, in one text of each kind that is not `seen`. Adds them to `seen`."""
     page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
-    page.evaluate(MARK_ONE_OF_A_KIND)
-    return violations(page, {"runOnly": {"type": "rule", "values": COLOURS}}, "[data-one-of-a-kind]")
+    kinds = page.evaluate(MARK_ONE_OF_A_KIND, list(seen))
+    seen.update(kinds)
+    return violations(page, {"runOnly": {"type": "rule", "values": COLOURS}}, "[data-one-of-a-kind]") if kinds else []
 
 
 def look(open_page, path: str, width: int = 1280) -> Page:
@@ -86,12 +93,18 @@ def look(open_page, path: str, width: int = 1280) -> Page:
     return page
 
 
-def test_axe_finds_nothing(open_page, path):
+@pytest.fixture(scope="module")
+def seen() -> set[str]:
+    """The kinds of text whose colours were judged on the pages before."""
+    return set()
+
+
+def test_axe_finds_nothing(open_page, path, seen):
     page = look(open_page, path)
     found = in_its_shape(page)
     assert not found, f"{path}:\n" + "\n".join(found)
     for scheme in ("light", "dark"):
-        found = in_its_colours(page, scheme)
+        found = in_its_colours(page, scheme, seen)
         assert not found, f"{path}, {scheme}:\n" + "\n".join(found)
 
 
@@ -101,15 +114,15 @@ def test_axe_finds_nothing_on_a_phone(open_page, path):
     assert not found, f"{path}, 420 px:\n" + "\n".join(found)
 
 
-def test_axe_finds_nothing_in_the_open_menu_of_a_phone(open_page):
+def test_axe_finds_nothing_in_the_open_menu_of_a_phone(open_page, seen):
     page = look(open_page, "book/cluster_bias.html", width=420)
     page.locator(".bd-header-article .primary-toggle").click()
     expect(page.locator("#pst-primary-sidebar-modal")).to_be_visible()
-    found = in_its_shape(page) + in_its_colours(page, "light")
+    found = in_its_shape(page) + in_its_colours(page, "light", seen)
     assert not found, "\n".join(found)
 
 
-def test_axe_would_find_something(open_page):
+def test_axe_would_find_something(open_page, seen):
     """The same calls, on a page with one flaw of each of two kinds: the shape of the page, and its colours."""
     page = look(open_page, "book/glossary.html")
     page.evaluate("""() => {
@@ -117,5 +130,5 @@ def test_axe_would_find_something(open_page):
       document.querySelector("article p").style.color = "#eee";
       document.querySelector("article").insertAdjacentHTML("beforeend", "<img src='../_static/logo.svg'>");
     }""")
-    found = [in_its_shape(page), in_its_colours(page, "light"), in_its_colours(page, "dark")]
+    found = [in_its_shape(page), *(in_its_colours(page, scheme, seen) for scheme in ("light", "dark"))]
     assert [{line.split()[0] for line in lines} for lines in found] == [{"image-alt"}, *[{"color-contrast"}] * 2]

@@ -169,6 +169,25 @@ def test_figures_are_legible_on_a_phone(shown):
             assert round(letters, 1) >= LEGIBLE_PX, f"letters {letters:.1f} px high: {alt}"
 
 
+def test_each_cell_of_code_can_be_copied_and_none_is_cut_on_paper(shown, path):
+    notebook = (ROOT / path).with_suffix(".ipynb")
+    hidden = {"remove-input", "remove-cell"}
+    sources = [
+        cell.source.strip()
+        for cell in (nbformat.read(notebook, as_version=4).cells if notebook.exists() else [])
+        if cell.cell_type == "code" and not hidden & set(cell.metadata.get("tags", []))
+    ]
+    assert [code.strip() for code in shown.locator(".cell_input pre").all_text_contents()] == sources
+    assert shown.locator(".cell_input button.copybtn").count() == len(sources)
+    cut = "blocks => blocks.filter(pre => pre.scrollWidth > pre.clientWidth).map(pre => pre.textContent)"
+    with _resized(shown, 720):  # A4 without its margins
+        shown.emulate_media(media="print")
+        assert shown.locator("article pre:visible").count() > 0 or not sources
+        too_long = shown.locator("article pre:visible").evaluate_all(cut)
+        shown.emulate_media(media="screen")
+    assert too_long == []
+
+
 @contextmanager
 def _resized(page: Page, width: int) -> Iterator[None]:
     before = page.viewport_size

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-from nbformat import read
 from playwright.sync_api import Page, expect
 
 ROOT = Path(__file__).parents[2]
@@ -129,23 +128,6 @@ def test_both_frameworks_are_printed(open_page):
         panels = page.locator(f".framework-{framework}")
         assert panels.count() > 0
         assert panels.first.is_visible(), framework
-
-
-def test_each_cell_of_code_can_be_copied_and_none_is_cut_on_paper(open_page, chapter):
-    page = open_page(chapter, width=720)  # A4 without its margins
-    notebook = read((ROOT / chapter).with_suffix(".ipynb"), as_version=4)
-    hidden = {"remove-input", "remove-cell"}
-    sources = [
-        cell.source.strip()
-        for cell in notebook.cells
-        if cell.cell_type == "code" and not hidden & set(cell.metadata.get("tags", []))
-    ]
-    assert [code.strip() for code in page.locator(".cell_input pre").all_text_contents()] == sources
-    assert page.locator(".cell_input button.copybtn").count() == len(sources)
-    page.emulate_media(media="print")
-    cut = "blocks => blocks.filter(pre => pre.scrollWidth > pre.clientWidth).map(pre => pre.textContent)"
-    assert page.locator("article pre:visible").count() > 0
-    assert page.locator("article pre:visible").evaluate_all(cut) == []
 
 
 def test_the_copy_button_copies_the_code(open_page):
