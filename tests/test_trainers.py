@@ -171,6 +171,42 @@ def test_lightning_clips_the_divided_gradient(reduction):
         torch.testing.assert_close(before - after, gradient * limit / norm, rtol=1e-3, atol=1e-6)
 
 
+class Dealt(torch.utils.data.IterableDataset):
+    """Micro-batches for each of two ranks, as unequal as they may be."""
+
+    weights = torch.linspace(0, 3, 12)
+    parts = [slice(0, 1), slice(1, 3)], [slice(3, 9), slice(9, 12)]
+
+    def __iter__(self):
+        for part in self.parts[torch.distributed.get_rank()]:
+            yield X[part], Y[part], self.weights[part]
+
+
+def step_on_two_ranks(module):
+    """What one optimiser step of Lightning subtracts from the parameters: the gradient, for its rate is 1."""
+    quiet = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
+    trainer = lightning.Trainer(
+        max_epochs=1, accumulate_grad_batches=2, accelerator="cpu", strategy="ddp_fork", devices=2, **quiet
+    )
+    start = torch.nn.utils.parameters_to_vector(module.parameters()).detach().clone()
+    trainer.fit(module, torch.utils.data.DataLoader(Dealt(), batch_size=None))
+    return start - torch.nn.utils.parameters_to_vector(module.parameters()).detach()
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_lightning_on_two_ranks(reduction):
+    errors = []
+    for kind in ExactModule, Module:
+        module = kind()
+        module.reduction = reduction
+        losses = mse_loss(module.net(X)[:, 0], Y, reduction="none")
+        right = torch.autograd.grad(reduce_losses(losses, Dealt.weights, reduction), list(module.parameters()))
+        right = torch.cat([gradient.ravel() for gradient in right])
+        errors.append(((step_on_two_ranks(module) - right).norm() / right.norm()).item())
+    assert errors[0] < 1e-6
+    assert errors[1] > 0.1
+
+
 # The examples of the docstrings.
 
 
