@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from helpers._start import shield_triton
 
-__version__ = "0.1.0"
+__version__ = "0.4.0"
 
 shield_triton()

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
@@ -62,6 +63,26 @@ def test_the_version_and_the_name_are_the_same_everywhere():
     assert helpers.__version__ == citation["version"] == project["version"]
     assert citation["title"] == config["title"] == (ROOT / "README.md").read_text("utf-8").splitlines()[0][2:]
     assert config["title"] in project["description"]
+
+
+def test_the_citation_has_what_its_format_asks_for():
+    """The keys that version 1.2.0 of the format requires."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert [key for key in ("message", "title", "authors") if not citation.get(key)] == []
+    assert [author for author in citation["authors"] if not author.get("name")] == []
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert citation["license"] == project["license"]
+
+
+def test_the_newest_entry_of_the_changelog_is_the_version_that_is_cited():
+    """And the versions fall: what is released never stays under "Unreleased"."""
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    released = [heading for heading in headings if heading != "Unreleased"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert released[0] == f"{citation['version']} ({citation['date-released']})"
+    versions = [tuple(map(int, heading.split(" ")[0].split("."))) for heading in released]
+    assert versions == sorted(set(versions), reverse=True)
 
 
 def test_importing_the_package_is_quick_and_loads_no_framework():
