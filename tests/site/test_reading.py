@@ -130,6 +130,24 @@ def test_both_frameworks_are_printed(open_page):
         assert panels.first.is_visible(), framework
 
 
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_the_cheat_sheet_is_two_pages_on_paper_in_the_chosen_framework(open_page, framework):
+    page = open_page(f"book/cheat_sheet.html?framework={framework}")
+    paper = page.pdf(format="A4", margin=dict.fromkeys(("top", "right", "bottom", "left"), "12mm"))
+    assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 2
+    page.emulate_media(media="print")
+    tables = {name: page.locator(f".framework-{name} table.sheet").is_visible() for name in ("torch", "keras")}
+    assert tables == {name: name == framework for name in ("torch", "keras")}
+
+
+def test_the_machinery_of_the_cheat_sheet_is_closed_until_it_is_asked_for(open_page):
+    page = open_page("book/cheat_sheet.html")
+    cell = page.locator("#how-close-the-lines-are pre").first
+    expect(cell).not_to_be_visible()
+    page.locator("#what-is-behind-the-tables summary").first.click()
+    expect(cell).to_be_visible()
+
+
 def test_the_copy_button_copies_the_code(open_page):
     page = open_page("book/cluster_bias.html")
     cell = page.locator(".cell_input").first
