@@ -26,8 +26,8 @@ def test_a_row_is_what_the_chapter_begins_with_in_the_order_of_the_contents(tmp_
     project = build(tmp_path)
     rows = project.page("index.html").table.tbody("tr")
     assert [[cell.get_text(strip=True) for cell in row(["th", "td"])] for row in rows] == [
-        ["Two", "Toadd.", "A pen.", "5 minutes."],
-        ["One", "Toadd.", "A pen.", "5 minutes."],
+        ["Two", "5 minutes.", "A pen.", "Toadd."],
+        ["One", "5 minutes.", "A pen.", "Toadd."],
     ]
     assert (rows[0].a["href"], rows[0].em.text) == ("second.html", "add")
     assert project.warnings == ""

@@ -20,7 +20,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 # Column -> how the chapters begin the paragraph.
-COLUMNS = {"You will learn": "What you will learn", "You need": "What you need", "Time": "Time"}
+COLUMNS = {"Time": "Time", "You need": "What you need", "You will learn": "What you will learn"}
 
 logger = logging.getLogger(__name__)
 
