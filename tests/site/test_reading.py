@@ -142,7 +142,7 @@ def test_the_cheat_sheet_is_two_pages_on_paper_in_the_chosen_framework(open_page
 
 def test_the_machinery_of_the_cheat_sheet_is_closed_until_it_is_asked_for(open_page):
     page = open_page("book/cheat_sheet.html")
-    cell = page.locator("#how-close-the-lines-are pre").first
+    cell = page.locator("#every-line-executed pre", has_text="class Drawn").first
     expect(cell).not_to_be_visible()
     page.locator("#what-is-behind-the-tables summary").first.click()
     expect(cell).to_be_visible()
