@@ -120,14 +120,14 @@ def write(app: Sphinx, exception: Exception | None) -> None:
     if path.exists():
         before = json.loads(path.read_text(encoding="utf-8").removeprefix(START).removesuffix(END))["pages"]
     pages = {page: text for page, text in (before | app.search_texts).items() if page in app.env.all_docs}
-    data = {"synonyms": synonyms(SYNONYMS.read_text(encoding="utf-8")), "pages": dict(sorted(pages.items()))}
+    data = {"synonyms": app.synonyms, "pages": dict(sorted(pages.items()))}
     script = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     path.write_text(f"{START}{script}{END}", encoding="utf-8")
 
 
 def replace_search(app: Sphinx) -> None:
-    """Leave out Sphinx's own index, and the page that comes with it."""
-    app.search_texts = {}
+    """Read the synonyms, and leave out Sphinx's own index with its page."""
+    app.search_texts, app.synonyms = {}, synonyms(SYNONYMS.read_text(encoding="utf-8"))
     app.builder.search = False
 
 

@@ -14,7 +14,7 @@ const searchBook = (() => {
   const canonical = (text) => text.replace(SYNONYM, (word) => ` ${same.get(word.toLowerCase().replace(/\s+/g, " "))} `);
 
   const tokenize = (text) => canonical(text).toLowerCase().split(/[^\p{L}\p{N}_]+/u).filter(Boolean);
-  const stem = (word) => word.length > 4 && !word.includes("_") ? word.replace(/(?:ings?|ed|es|s)$/, "") : word;
+  const stem = (word) => word.length > 4 && !word.includes("_") ? word.replace(/ies$/, "y").replace(/(?:ings?|ed|es|s)$/, "") : word;
   // A name such as restore_best_weights is found whole, and by its parts.
   const processTerm = (word) => {
     const parts = word.split("_").filter((part) => part && !STOP.has(part)).map(stem);
@@ -38,8 +38,9 @@ const searchBook = (() => {
     // Long sections answer several questions: their length counts little against them.
     bm25: { k: 1.2, b: 0.3, d: 0.5 },
     fuzzy: (word) => word.length > 5 && !NAMES.has(word) ? 0.15 : false,
-    // A long page does not win by its length alone, and an exercise or a list of what to read is seldom the answer.
-    boostDocument: (id) => /#(exercises|further-reading|the-question)$/.test(id) ? 0.5 : 1,
+    // What a reader seldom looks for, if it says the same words: lists, exercises, machinery.
+    boostDocument: (id) => /(references|index|claims)#|#(exercises|further-reading|the-question|what-is-behind-the-tables)$/.test(id)
+      ? 0.4 : /(api|glossary|can_i_use_weights)#/.test(id) ? 0.7 : 1,
   };
 
   // Sections with all words first; then those with some of them.
