@@ -139,7 +139,7 @@ def test_an_answer_has_an_executed_cell_behind_it(question):
 GOOD = "In both frameworks {printed}`a.ipynb::loss 0.5`.\n\n→ [](a.ipynb): [](a.ipynb#shown)"
 CELLS = [
     {"cell_type": "markdown", "source": "# A\n\n## Shown"},
-    {"cell_type": "code", "source": "", "execution_count": 1, "outputs": [{"text": ["loss   0.5\n"], "name": "stdout"}]},
+    {"cell_type": "code", "source": "", "execution_count": 1, "outputs": [{"text": ["loss   0.5\n"]}]},
     {"cell_type": "markdown", "source": "## Said\n\nWords.\n\n## Not run"},
     {"cell_type": "code", "source": "", "execution_count": None, "outputs": []},
 ]

@@ -1,4 +1,4 @@
-"""What the search knows: every part of a page with its address, one list of synonyms, and pages that were not rebuilt."""
+"""What the search knows: every part of a page with its address, one list of synonyms, pages not built again."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def texts(project):
 
 def build(folder, **files):
     shown = code("1 + 1", output="ValueError: given 3\n")
-    shown.outputs.append(new_output("display_data", {"text/html": "<style>p {}</style><b>a</b><i>sample_<wbr>weight</i>"}))
+    html = "<style>p {}</style><b>a</b><i>sample_<wbr>weight</i>"
+    shown.outputs.append(new_output("display_data", {"text/html": html}))
     chapter = [new_markdown_cell("# Chapter\n\nWhat."), shown]
     project = Project(folder, ["site_search"], {"index.md": INDEX, "chapter.ipynb": chapter, **files}, **TEMPLATES)
     project.build()

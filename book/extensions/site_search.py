@@ -69,7 +69,8 @@ def is_part(node: nodes.Node) -> bool:
     if isinstance(node, nodes.section):
         return bool(node["ids"]) and isinstance(node.next_node(nodes.title), nodes.title)
     if isinstance(node, (nodes.definition_list_item, addnodes.desc)):
-        heading = node.next_node(nodes.term if isinstance(node, nodes.definition_list_item) else addnodes.desc_signature)
+        kind = nodes.term if isinstance(node, nodes.definition_list_item) else addnodes.desc_signature
+        heading = node.next_node(kind)
         return heading is not None and bool(heading["ids"])
     return False
 

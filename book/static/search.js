@@ -7,7 +7,8 @@ const searchBook = (() => {
 
   // Each synonym -> the first of its group, as one word. Longer ones first, so that "class weights" wins over "class".
   const key = (word) => word.replace(/[^\p{L}\p{N}]+/gu, "_");
-  const same = new Map(SEARCH.synonyms.flatMap((group) => group.map((word) => [word, `${key(group[0])}`])));
+  const same = new Map(SEARCH.synonyms.flatMap((group) => group.map((word) => [word, key(group[0])])));
+  const NAMES = new Set(same.values());
   const escaped = [...same.keys()].sort((a, b) => b.length - a.length)
     .map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replaceAll(" ", "\\s+"));
   const SYNONYM = new RegExp(`(?<![\\p{L}\\p{N}_-])(?:${escaped.join("|")})(?![\\p{L}\\p{N}_-])`, "giu");
@@ -17,10 +18,10 @@ const searchBook = (() => {
   const stem = (word) => word.length > 4 && !word.includes("_") ? word.replace(/ies$/, "y").replace(/(?:ings?|ed|es|s)$/, "") : word;
   // A name such as restore_best_weights is found whole, and by its parts.
   const processTerm = (word) => {
+    if (NAMES.has(word)) return word;
     const parts = word.split("_").filter((part) => part && !STOP.has(part)).map(stem);
-    return parts.length > 1 && !NAMES.has(word) ? [word, ...parts] : STOP.has(word) ? null : stem(word);
+    return parts.length > 1 ? [word, ...parts] : STOP.has(word) ? null : stem(word);
   };
-  const NAMES = new Set(same.values());
 
   const sections = Object.entries(SEARCH.pages).flatMap(([page, [pageTitle, parts]]) =>
     parts.map(([anchor, title, text], number) => ({ id: `${page}#${anchor}`, page, pageTitle, anchor, title, text, first: number === 0 })));
@@ -96,7 +97,8 @@ if (typeof document !== "undefined") {
       const item = element("li", "");
       const [best, ...others] = sections;
       if (!best.first) item.append(element("span", `${title}: `));
-      item.append(link(best, title), excerpt(best));
+      item.append(link(best, title));
+      if (best.text) item.append(excerpt(best));
       if (others.length) {
         const more = element("p", "Also: ", { className: "also" });
         others.slice(0, SECTIONS - 1).forEach((other, number) => more.append(number ? " · " : "", link(other, title)));
@@ -109,9 +111,11 @@ if (typeof document !== "undefined") {
       : "Your search did not match any documents. Try other words, or fewer.";
     results.replaceChildren(element("h2", "Search Results"), element("p", status, { className: "search-summary", role: "status" }), list);
     // The page that is opened marks the words: see Sphinx's sphinx_highlight.js.
-    try {
-      localStorage.setItem("sphinx_highlight_terms", query.toLowerCase().split(/\s+/).filter(Boolean).join(" "));
-    } catch { /* Where storage is blocked nothing is marked. */ }
+    list.addEventListener("click", () => {
+      try {
+        localStorage.setItem("sphinx_highlight_terms", query.toLowerCase().split(/\s+/).filter(Boolean).join(" "));
+      } catch { /* Where storage is blocked nothing is marked. */ }
+    });
   };
 
   const asked = new URLSearchParams(location.search).get("q");
