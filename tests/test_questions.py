@@ -13,6 +13,10 @@ from myst_parser.mdit_to_docutils.base import default_slugify
 from nbformat.v4 import new_markdown_cell, new_output
 from sphinx_project import Project, code
 
+# Once the folder of the extensions is known.
+from building_blocks import read_notebook  # isort: skip
+from printed import is_quoted, printed  # isort: skip
+
 BOOK = Path(__file__).parents[1] / "book"
 PAGE = (BOOK / "questions.md").read_text(encoding="utf-8")
 AT_LEAST = 90
@@ -64,21 +68,24 @@ def sections(cells: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
             for _, slug in above:
                 found[slug].append(cell)
             continue
-        for line in re.sub(r"^(```|:::).*?^\1", "", source, flags=re.DOTALL | re.MULTILINE).splitlines():
-            if heading := re.match(r"(#+) (.+)", line):
+        fence = ""
+        for line in source.splitlines():
+            if fence:
+                fence = "" if line.startswith(fence) else fence
+            elif line.startswith(("```", ":::")):
+                fence = line[:3]
+                if pasted := re.match(r"```\{glue\} (\w+)", line):
+                    for _, slug in above:
+                        found[slug].append(glued[pasted[1]])
+            elif heading := re.match(r"(#+) (.+)", line):
                 depth, slug = len(heading[1]), default_slugify(heading[2].replace("`", ""))
                 above = [(d, s) for d, s in above if d < depth] + [(depth, slug)]
                 found[slug] = []
-        for key in re.findall(r"^```\{glue\} (\w+)", source, flags=re.MULTILINE):
-            for _, slug in above:
-                found[slug].append(glued[key])
     return found
 
 
 def troubles(question: Question, chapters) -> list[str]:
     """What is missing in an answer. `chapters` gives the sections of a chapter by its file name."""
-    from printed import is_quoted, printed
-
     answer, found = question.answer, []
     links = LINK.findall(answer)
     if not answer:
@@ -102,7 +109,7 @@ def troubles(question: Question, chapters) -> list[str]:
     if not QUOTE.search(answer) and not GLUED.search(answer):
         found.append("shows no number and no message of a cell")
     # A ratio such as 1.7 : 1 is part of the question, and a version has two points.
-    if typed := re.findall(r"(?<![\d.])\d+\.\d+(?![\d.]| :)", re.sub(r"`[^`]*`|\$[^$]*\$", "", prose)):
+    if typed := re.findall(r"(?<![\d.])\d+\.\d+(?!\d|\.\d| :)", re.sub(r"`[^`]*`|\$[^$]*\$", "", prose)):
         found.append(f"has the number {typed[0]} typed by hand")
     said = " ".join(f"{question.asked} {answer}".split())
     if not BOTH.search(said) and not ("PyTorch" in said and "Keras" in said):
@@ -114,8 +121,6 @@ def troubles(question: Question, chapters) -> list[str]:
 
 @cache
 def chapter(name: str) -> dict[str, list[dict[str, Any]]]:
-    from building_blocks import read_notebook
-
     return sections(read_notebook(BOOK / name)["cells"])
 
 

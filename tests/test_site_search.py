@@ -8,6 +8,8 @@ import pytest
 from nbformat.v4 import new_markdown_cell, new_output
 from sphinx_project import EXTENSIONS, Project, code
 
+from site_search import SYNONYMS, synonyms  # isort: skip
+
 TEMPLATES = {"templates_path": [str(EXTENSIONS.parent / "templates")], "html_theme": "sphinx_book_theme"}
 INDEX = """
 # The book
@@ -86,8 +88,6 @@ def test_the_page_of_the_search_loads_our_scripts_and_nothing_of_sphinx(tmp_path
 
 
 def test_the_books_own_list_can_be_read_and_has_the_words_that_people_search():
-    from site_search import SYNONYMS, synonyms
-
     groups = synonyms(SYNONYMS.read_text(encoding="utf-8"))
     words = {word for group in groups for word in group}
     assert {"oversampling", "over-sampling", "resample", "imbalanced", "unbalanced", "multi-label", "multilabel",
@@ -100,13 +100,9 @@ def test_the_books_own_list_can_be_read_and_has_the_words_that_people_search():
      ("a,, b", "not 'a,, b'")],
 )  # fmt: skip
 def test_a_list_that_is_not_clear_is_refused(text, fault):
-    from site_search import synonyms
-
     with pytest.raises(ValueError, match=fault):
         synonyms(f"# A remark\n\n{text}\n")
 
 
 def test_synonyms_are_read_without_case_and_blanks():
-    from site_search import synonyms
-
     assert synonyms("# A, remark\n\nOne , the  other\n") == [["one", "the  other"]]
