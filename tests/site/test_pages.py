@@ -113,7 +113,8 @@ def test_a_page_weighs_little_without_its_figures(shown, site, path, request):
     weight = sum(bytes_of.values())
     request.node.user_properties.append(("weight in kB", f"{path} {weight / 1000:.0f}"))
     heaviest = sorted(bytes_of.items(), key=lambda item: -item[1])[:6]
-    assert weight < (MAX_BYTES_OF_THE_SEARCH if path == "search.html" else MAX_BYTES), f"{path} weighs {weight:,} bytes: {heaviest}"
+    limit = MAX_BYTES_OF_THE_SEARCH if path == "search.html" else MAX_BYTES
+    assert weight < limit, f"{path} weighs {weight:,} bytes: {heaviest}"
 
 
 def test_formulas_are_drawn(shown, path):
