@@ -14,6 +14,9 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 EXTENSIONS = Path(__file__).parents[1] / "book" / "extensions"
+# Sphinx finds them there, and so do the tests.
+if str(EXTENSIONS) not in sys.path:
+    sys.path.insert(0, str(EXTENSIONS))
 
 
 class Project:
@@ -42,8 +45,6 @@ class Project:
 
     def build(self) -> Sphinx:
         """Build the site, as `make book` does it but for the theme."""
-        if str(EXTENSIONS) not in sys.path:
-            sys.path.insert(0, str(EXTENSIONS))
         stream = StringIO()
         # Sphinx registers its nodes for the whole process: take them back for the next project.
         with patch_docutils(), docutils_namespace():

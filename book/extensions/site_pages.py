@@ -34,7 +34,6 @@ SCHEME = """<script>
     localStorage.mode ||= "auto";
   } catch { /* Where storage is blocked the page stays light. */ }
 </script>"""
-NO_SUMMARY = 'if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;'
 
 
 def published_at(repository: str) -> str:
@@ -140,6 +139,4 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-collect-pages", first_page)
     app.connect("html-collect-pages", page_for_wrong_addresses)
     app.add_js_file("page.js")
-    # From disk the search cannot read the pages it found, so it must not try. (Sphinx's own options have priority 200.)
-    app.add_js_file(None, body=NO_SUMMARY, priority=250)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
