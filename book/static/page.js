@@ -29,6 +29,16 @@
   }
 }
 
+// What goes on beyond its right edge is marked, and the style fades it out there, until it is scrolled to its end.
+{
+  const scrolls = ".bd-article :is(pre, .pst-scrollable-table-container, div.math > *)";
+  const mark = (box) => box.toggleAttribute("data-more", box.scrollWidth - box.clientWidth - box.scrollLeft > 1);
+  const markAll = () => document.querySelectorAll(scrolls).forEach(mark);
+  addEventListener("load", markAll);
+  addEventListener("resize", markAll);
+  document.addEventListener("scroll", ({ target }) => target !== document && target.matches(scrolls) && mark(target), true);
+}
+
 // On a phone the contents of a page lie over it: a click on a heading must close them.
 document.addEventListener("click", ({ target }) => target.closest("dialog a[href^='#']")?.closest("dialog").close());
 
