@@ -34,7 +34,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 # Environments of old versions: all, or those with ONLY in their name.
 ONLY ?=
 
-.PHONY: help book test lab serve execute links lint bench history constraints chapter clean
+.PHONY: help book pdf test lab serve execute links lint bench history constraints chapter clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
@@ -55,6 +55,9 @@ book: $(READY)  ## build the website into _build/html from the stored outputs
 	$(BIN)/jupyter-book build . -W -n --keep-going --quiet || { rm -rf _build/html _build/.doctrees; exit 1; }
 	@touch _build/book.stamp
 	@echo "Read the book: file://$(CURDIR)/_build/html/index.html"
+
+pdf: book  ## print the whole book as one PDF, with contents and page numbers; needs Chromium or Chrome
+	@$(BIN)/python -m tools.pdf
 
 test: chapter $(READY)  ## test everything, and compare every number; CHAPTER=name: one chapter; GPU=1: what needs a GPU
 	$(BIN)/pytest $(TESTS) --nbval --junitxml=_build/reports/tests.xml

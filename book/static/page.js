@@ -1,11 +1,12 @@
-// Paper is white, and nothing on it can be opened: print the light scheme, with every solution shown.
+// Paper is white, and nothing on it can be opened: print the light scheme, with every solution shown. Hidden cells stay
+// hidden.
 {
   const root = document.documentElement;
   let theme, closed = [];
   matchMedia("print").addEventListener("change", ({ matches }) => {
     if (matches) {
       theme = root.dataset.theme;
-      closed = [...document.querySelectorAll("details:not([open])")];
+      closed = [...document.querySelectorAll("details:not([open], .hide)")];
     }
     root.dataset.theme = matches ? "light" : theme;
     for (const details of closed) details.open = matches;
@@ -26,6 +27,16 @@
   for (const kind of ["toggle", "change", "click"]) {
     document.addEventListener(kind, () => dispatchEvent(new Event("resize")), true);
   }
+}
+
+// What goes on beyond its right edge is marked, and the style fades it out there, until it is scrolled to its end.
+{
+  const scrolls = ".bd-article :is(pre, .pst-scrollable-table-container, div.math > *)";
+  const mark = (box) => box.toggleAttribute("data-more", box.scrollWidth - box.clientWidth - box.scrollLeft > 1);
+  const markAll = () => document.querySelectorAll(scrolls).forEach(mark);
+  addEventListener("load", markAll);
+  addEventListener("resize", markAll);
+  document.addEventListener("scroll", ({ target }) => target !== document && target.matches(scrolls) && mark(target), true);
 }
 
 // On a phone the contents of a page lie over it: a click on a heading must close them.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -18,8 +17,9 @@ import yaml
 from filelock import FileLock
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tools.pdf import launch
+
 ROOT = Path(__file__).parents[2]
-CHROMIUM = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge"]
 FOREIGN = re.compile(r"^(?!file:|data:|blob:|about:)")
 
 # In milliseconds. The chapters run beside the browser, and both cores may be busy with them.
@@ -94,10 +94,10 @@ def site(tmp_path_factory) -> Path:
 def browser() -> Iterator[Browser]:
     """A headless Chromium: the installed one, or else Playwright's own."""
     with sync_playwright() as playwright:
-        found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-        if not found and not Path(playwright.chromium.executable_path).exists():
-            pytest.skip("no browser found: install chromium or google-chrome, or run `playwright install chromium`")
-        browser = playwright.chromium.launch(executable_path=found)
+        try:
+            browser = launch(playwright)
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
         yield browser
         browser.close()
 

@@ -132,19 +132,41 @@ def test_every_claim_leads_to_a_cell_that_says_what_the_row_says(open_page):
             assert f"{name}: {CLAIMS[name].verdict}" in printed.splitlines()
 
 
-# Of two claims of one cell the first is the name of the cell, the other of an empty element in it.
 @pytest.mark.parametrize("width", [1400, 420])
 @pytest.mark.parametrize("number", [0, 1])
-def test_a_reader_lands_on_the_cell(open_page, number, width):
-    name = [name for name, claim in CLAIMS.items() if claim.chapter == CLAIMS[FIRST].chapter][number]
+def test_a_reader_lands_on_the_box_of_the_claim(open_page, number, width):
+    """In document 001 one cell prints all verdicts: the second box stands below the first."""
+    name = [name for name, document in DOCUMENT_OF.items() if document == "001"][number]
     page = open_page(LEDGER, width=width)
     page.click(f"#{name.lower()} th a")
     page.wait_for_url(f"**/{CLAIMS[name].chapter}.html#claim-{name.lower()}")
-    cell = page.locator(f".cell:is(#claim-{name.lower()}, :has(> #claim-{name.lower()}))")
-    page.wait_for_function("cell => cell.getBoundingClientRect().top < innerHeight / 2", arg=cell.element_handle())
+    box = page.locator(f".cell > #claim-{name.lower()}.verdict-box")
+    page.wait_for_function("box => box.getBoundingClientRect().top < innerHeight / 2", arg=box.element_handle())
     header = page.locator(".bd-header-article").bounding_box()
-    assert cell.bounding_box()["y"] >= header["y"] + header["height"]
-    assert cell.evaluate("cell => getComputedStyle(cell).outlineStyle") == "solid"
+    assert box.bounding_box()["y"] >= header["y"] + header["height"]
+    assert box.evaluate("box => getComputedStyle(box).outlineStyle") == "solid"
+
+
+def test_a_box_says_what_the_row_says_and_its_cell_can_be_opened(open_page):
+    page = open_page(f"book/{CLAIMS[LAST].chapter}.html")
+    for name in (name for name, claim in CLAIMS.items() if claim.chapter == CLAIMS[LAST].chapter):
+        box = page.locator(f"#claim-{name.lower()}")
+        labels, texts = ([t.strip() for t in box.locator(kind).all_text_contents()] for kind in ("dt", "dd"))
+        assert CLAIMS[name].verdict in texts
+        lines = [f"{label}: {text}" for label, text in zip(labels, texts, strict=True)]
+        assert [line for line in lines if line.startswith(("PyTorch", "Keras", "Both"))] == figures_of(CLAIMS[name])
+    cell = page.locator(f".cell:has(> #claim-{LAST.lower()})")
+    assert not cell.locator("pre").first.is_visible()
+    cell.locator("summary").click()
+    assert cell.locator("pre").first.is_visible()
+
+
+@pytest.mark.parametrize("chapter", sorted({claim.chapter for claim in CLAIMS.values()}))
+def test_no_box_scrolls_sideways_on_a_phone(open_page, chapter):
+    page = open_page(f"book/{chapter}.html", width=420)
+    boxes = page.locator(".verdict-box, .verdict-box dd")
+    assert boxes.count() > 0
+    assert boxes.evaluate_all("all => all.filter(box => box.scrollWidth > box.clientWidth).length") == 0
 
 
 @pytest.mark.parametrize("filtered", ["", f"?document={DOCUMENT_OF[FIRST]}&text=fit"], ids=["all", "filtered"])

@@ -148,6 +148,27 @@ def test_the_machinery_of_the_cheat_sheet_is_closed_until_it_is_asked_for(open_p
     expect(cell).to_be_visible()
 
 
+def test_no_box_is_printed_empty(open_page):
+    """What is opened fades in, and paper would show the start of that."""
+    page = open_page("book/cheat_sheet.html")
+    page.locator("details.hide").evaluate_all("all => all.forEach((details) => { details.open = true; })")
+    shown = page.locator("details.hide[open] > summary ~ *")
+    names = "all => [...new Set(all.map((box) => getComputedStyle(box).animationName))]"
+    assert shown.evaluate_all(names) != ["none"], "nothing fades in any more"
+    page.emulate_media(media="print")
+    assert shown.evaluate_all(names) == ["none"]
+
+
+def test_hidden_cells_are_not_printed_and_other_folds_are_open(open_page):
+    page = open_page("book/mnist_9_vs_4.html")
+    page.emulate_media(media="print")
+    expect(page.locator(".predict details:not([open])")).to_have_count(0)
+    assert page.locator("details.hide").count() > 0
+    assert page.locator("details.hide:visible, details.hide[open]").count() == 0
+    page.emulate_media(media="screen")
+    expect(page.locator(".predict details[open]")).to_have_count(0)
+
+
 def test_the_copy_button_copies_the_code(open_page):
     page = open_page("book/cluster_bias.html")
     cell = page.locator(".cell_input").first
