@@ -2,8 +2,8 @@
 
 Rows of class 1 have the heavy weight, rows of class 0 the weight 1. In torch the losses are summed, and the weight of
 a row is the gradient of its logit over that without weights. In Keras the loss of a row IS its output, and a step of
-plain SGD is its weight. The heavy weight is a power of two, which every format holds exactly. Two cases break that: 257,
-which bfloat16 rounds, and 100000, which float16 does not reach.
+plain SGD is its weight. The heavy weight is a power of two, which every format holds exactly. Two cases break that:
+257, which bfloat16 rounds, and 100000, which float16 does not reach.
 """
 
 from __future__ import annotations
