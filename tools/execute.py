@@ -44,6 +44,7 @@ PACKAGES = {
     "transformers": "transformers",
     "accelerate": "accelerate",
     "lightning": "lightning",
+    "torchmetrics": "torchmetrics",
     "skorch": "skorch",
 }
 

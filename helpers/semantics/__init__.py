@@ -26,6 +26,7 @@ stands still. They are compared with those of a twin that is given no weights.
 - `masks`: steps are left out of the loss in the ways that one meets. Divided by what, and with class weights? What if
   all are left out? Is a NaN under the mask harmless?
 - `outputs`: the same for a model with two outputs, whose losses, rows and classes are weighted by order or by name.
+- `precision`: the same for weights of several dtypes, on another device, under mixed precision, and too large.
 
 `run_eagerly=True` saves a second for each model. It changes no meaning: Keras turns class weights into row weights and
 splits off validation rows before a step is traced, and a traced step does what the same code does eagerly. A test
@@ -40,7 +41,7 @@ import warnings
 from collections.abc import Sequence
 from functools import partial
 
-from helpers.semantics import masks, outputs, probe, shapes
+from helpers.semantics import masks, outputs, precision, probe, shapes
 from helpers.semantics.denominators import denominator, keras_rows, torch_rows
 from helpers.semantics.effects import effect_rows
 from helpers.semantics.inputs import (
@@ -136,4 +137,6 @@ _PARTS = (
     ("masks", "torch", masks.torch_rows),
     ("outputs", "keras", outputs.keras_rows),
     ("outputs", "torch", outputs.torch_rows),
+    ("precision", "keras", precision.keras_rows),
+    ("precision", "torch", precision.torch_rows),
 )

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 import helpers
 
-SECTIONS = ("effects", "denominators", "inputs", "bad_inputs", "shapes", "masks", "outputs")
+SECTIONS = ("effects", "denominators", "inputs", "bad_inputs", "shapes", "masks", "outputs", "precision")
 KEYS = ("section", "framework", "version", "backend", "case", "target", "observed", "detail")
 FORMATS = ("table", "markdown", "json")
 FRAMEWORKS = ("keras", "torch")
