@@ -61,6 +61,14 @@ def parts(row: nodes.row) -> Iterator[tuple[str, list[nodes.Node]]]:
         yield label.astext(), [nodes.Text(text.astext().removeprefix(": "))]
 
 
+def copied(node: nodes.Node) -> nodes.Node:
+    """A copy without names: a citation has one on its own page, where another may have the same here."""
+    copy = node.deepcopy()
+    for element in copy.findall(nodes.Element):
+        element["ids"] = []
+    return copy
+
+
 def box(claim: str, row: nodes.row) -> nodes.container:
     """A claim and its verdict: one line for each part, and a link to the ledger."""
     lines = []
@@ -68,7 +76,7 @@ def box(claim: str, row: nodes.row) -> nodes.container:
         term: list[nodes.Node] = [nodes.Text(label)]
         if label == "Claim":
             term = [reference("claim", claim, claim)]
-        body = nodes.paragraph("", "", *(node.deepcopy() for node in content), support_smartquotes=False)
+        body = nodes.paragraph("", "", *map(copied, content), support_smartquotes=False)
         lines.append(nodes.definition_list_item("", nodes.term("", "", *term), nodes.definition("", body)))
     classes, anchor = ["verdict-box", css_class(row["kind"])], f"claim-{claim.lower()}"
     return nodes.container("", nodes.definition_list("", *lines), classes=classes, ids=[anchor])
