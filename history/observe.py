@@ -14,7 +14,7 @@ import sys
 import warnings
 
 MARK = "OBSERVED "
-PACKAGES = "tensorflow", "keras", "torch", "jax", "numpy"
+PACKAGES = "tensorflow", "keras", "torch", "jax", "sklearn", "numpy"
 
 
 def versions():
