@@ -45,6 +45,7 @@ PACKAGES = {
     "accelerate": "accelerate",
     "lightning": "lightning",
     "skorch": "skorch",
+    "imbalanced-learn": "imblearn",
 }
 
 
