@@ -46,6 +46,7 @@ PACKAGES = {
     "lightning": "lightning",
     "torchmetrics": "torchmetrics",
     "skorch": "skorch",
+    "imbalanced-learn": "imblearn",
 }
 
 
