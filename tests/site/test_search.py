@@ -15,16 +15,16 @@ QUERIES = {
     "undersampling": "when_to_weight#k7-do-classes-of-1-7-to-1-need-weights",
     "imbalanced": "when_to_weight",
     "unbalanced classes": "questions#my-classes-are-imbalanced-do-i-need-class-weights-at-all",
-    "weighted random sampler": "cheat_sheet#samplers",
-    "WeightedRandomSampler": "cheat_sheet#samplers",
-    "sampler": "cheat_sheet#samplers",
+    "weighted random sampler": "sampling#how-to-draw-rows-by-weight",
+    "WeightedRandomSampler": "questions#what-do-i-pass-to-weightedrandomsampler-weights-per-row-or-per-class",
+    "sampler": "sampling#how-to-draw-rows-by-weight",
     "segmentation": "pixels",
     "image segmentation class weights": "pixels#rare-pixels-class-weights-dice-or-focal",
     "multi-label": "outputs#several-labels-in-a-row",
     "multilabel pos_weight": "outputs#several-labels-in-a-row",
     "timestep": "pixels",
     "time step weights": "pixels",
-    "sample_weight shape lstm": "cheat_sheet#sequences",
+    "sample_weight shape lstm": "pixels#the-form-that-always-works",
     # Arguments and error messages.
     "class_weight generator": "keras_weights#what-would-go-wrong",
     "class_weight is only supported for Models with a single output": "outputs#class-weights-of-several-outputs",
@@ -38,7 +38,9 @@ QUERIES = {
     "dice loss sample_weight": "pixels#losses-that-return-one-number",
     "unexpected key loss.weight": "wrappers#what-would-go-wrong",
     "label smoothing class weight": "denominators#label-smoothing-with-class-weights",
-    "cross_entropy weight mean reduction none": "denominators",
+    "cross_entropy weight mean reduction none": (
+        "questions#cross-entropy-weight-reduction-mean-is-not-the-mean-of-reduction-none-why"
+    ),
     "class weights small batches": "questions#why-do-my-class-weights-do-so-little-in-small-batches",
     # Trainers and devices.
     "gradient accumulation weighted mean": "many_devices",
