@@ -2,8 +2,8 @@
 
 Where the runs were made, it gives the same numbers. Elsewhere it is a draw from the same distribution, whichever that
 is: a chaotic training may collapse on a tenth of its seeds. So the rule knows only the order of the values. A false
-alarm has the probability `FALSE_ALARM` for one quantity of one arm. With 20 stored values it takes nine fresh ones,
-and sees a shift of 5.5 standard deviations of a normal sample in 99 of 100 cases: `tests/test_runs.py` simulates both.
+alarm has the probability `FALSE_ALARM` for one quantity of one arm. With 20 stored values it takes ten fresh ones,
+and sees a shift of 5.6 standard deviations of a normal sample in 99 of 100 cases: `tests/test_runs.py` simulates both.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-#: For one quantity of one arm. With 3,000 of them in the book a false alarm comes in under one run of a thousand.
-FALSE_ALARM = 2e-7
+#: For one quantity of one arm. With 10,000 of them in the book a false alarm comes in under one run of a thousand.
+FALSE_ALARM = 1e-7
 #: What rounding may move where nothing is chaotic, as a share of the largest stored value.
 ROOM = 1e-3
 #: What moves the last bits of a training: besides the packages, these variables.

@@ -24,9 +24,13 @@
   };
   addEventListener("load", reachFormulas);
   addEventListener("resize", reachFormulas);
-  for (const kind of ["toggle", "change", "click"]) {
-    document.addEventListener(kind, () => dispatchEvent(new Event("resize")), true);
-  }
+  // Once a frame: every look takes a while, and the theme waits until no new one was asked for.
+  let asked;
+  const ask = () => {
+    cancelAnimationFrame(asked);
+    asked = requestAnimationFrame(() => dispatchEvent(new Event("resize")));
+  };
+  for (const kind of ["toggle", "change", "click"]) document.addEventListener(kind, ask, true);
 }
 
 // What goes on beyond its right edge is marked, and the style fades it out there, until it is scrolled to its end.

@@ -21,9 +21,12 @@ style.textContent = `* { transition: none !important; animation: none !important
 document.head.append(style);
 for (const details of document.querySelectorAll("details")) details.open = true;
 for (const hidden of document.querySelectorAll(".toggle-hidden")) hidden.classList.remove("toggle-hidden");
-// The theme then looks again for code that scrolls, as it does after a click, and takes 0.3 seconds for it.
-dispatchEvent(new Event("resize"));
-new Promise((done) => setTimeout(done, 400));
+// The theme then looks again for code that scrolls, 0.3 seconds after the frame in which all is open.
+const frame = () => new Promise(requestAnimationFrame);
+frame().then(frame).then(() => {
+  dispatchEvent(new Event("resize"));
+  return new Promise((done) => setTimeout(done, 400));
+});
 """
 # Thousands of coloured words of code take most of axe's time. One of each kind is enough to judge a colour.
 ONE_WORD_OF_EACH_KIND = """
