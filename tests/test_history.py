@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -118,6 +119,8 @@ def own(monkeypatch, tmp_path):
     monkeypatch.setattr(history, "PLACE", tmp_path / "place")
 
     def write(value: str, python: str = "book"):
+        # Python knows compiled code by its size and second, and two scripts may share both.
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
         (tmp_path / "script.py").write_text(f"def observe():\n    return {value}\n")
         (tmp_path / "environments.toml").write_text(f'["one"]\npython = "{python}"\nscripts = ["script"]\n')
 

@@ -133,6 +133,8 @@ def test_no_row_comes_twice_and_none_is_missing(baseline):
         ("masks", "torch"): 24,
         ("outputs", "keras"): 33,
         ("outputs", "torch"): 10,
+        ("precision", "keras"): 10,
+        ("precision", "torch"): 48,
     }
 
 
@@ -654,7 +656,7 @@ def test_the_command_ends_with_status_1_where_keras_cannot_start():
     process = run_cli("--only", "keras", "--format", "json", KERAS_BACKEND="nonsense")
     assert (process.returncode, process.stderr) == (1, "")
     rows = json.loads(process.stdout)
-    assert len(rows) == 225
+    assert len(rows) == 235
     assert {(row["version"], row["backend"], row["observed"]) for row in rows} == {("", "", "not observed")}
     assert all("nonsense" in row["detail"] for row in rows)
 
