@@ -34,8 +34,8 @@ __all__ = ["RunsChanged", "run"]
 
 FRAMEWORKS = ("PyTorch", "Keras")
 DIGITS = 9  # of a stored value: all that float32 has
-# `make test` runs two chapters at once: then each has one process for its runs, and imports the frameworks once less.
-PROCESSES = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
+# `make test` runs two chapters at once: then each trains in its own kernel, which has imported the frameworks already.
+PROCESSES = 0 if "PYTEST_XDIST_WORKER" in os.environ else 2
 FOLDER = Path("runs")  # a notebook runs in its own folder
 Values = dict[str, np.ndarray]
 
@@ -120,7 +120,7 @@ class _Plan:
         return tuple(self.seeds[i] for i in sorted(chosen))
 
     def train(self, seeds: Sequence[int], keep: bool = False) -> dict[str, dict]:
-        """Run some seeds of all arms, in other processes.
+        """Run some seeds of all arms, in other processes if there is a core for them.
 
         Args:
             seeds: which.
@@ -135,10 +135,13 @@ class _Plan:
         left = Path("..") / "_build" / "runs" / f"{self.chapter}-{self.name}-{self.code}" if keep else None
         groups = [[(f, arm, seed) for arm in self.arms] for f in self.frameworks for seed in seeds]
         processes = min(PROCESSES, len(groups))
-        shares = [list(chain.from_iterable(groups[i::processes])) for i in range(processes)]
-        start = {"initializer": import_module, "initargs": ("helpers.keras",)}
-        pool = get_reusable_executor(processes, timeout=300, **start)
-        results = list(pool.map(partial(_run_all, self.experiment, left), shares))
+        shares = [list(chain.from_iterable(groups[i :: processes or 1])) for i in range(processes or 1)]
+        run_all = partial(_run_all, self.experiment, left)
+        if processes:
+            start = {"initializer": import_module, "initargs": ("helpers.keras",)}
+            results = list(get_reusable_executor(processes, timeout=300, **start).map(run_all, shares))
+        else:
+            results = [run_all(shares[0])]
         runs: dict[str, dict] = {}
         for (framework, arm, seed), values in chain.from_iterable(results):
             runs.setdefault(_key(framework, arm), {})[str(seed)] = values
