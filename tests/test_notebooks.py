@@ -21,6 +21,10 @@ import pytest
 from nbformat import NotebookNode, v4
 from nbval import plugin as nbval
 
+import sphinx_project  # noqa: F401, makes the website's extensions importable
+
+from building_blocks import only_pastes, only_prepares  # isort: skip
+
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 TEMPLATE = ROOT / "tools" / "template.ipynb"
@@ -197,7 +201,8 @@ def code_without_prose(notebook: NotebookNode) -> Iterator[str]:
     for label, cell in code_cells(notebook):
         follows_prose = before[label].cell_type == "markdown" and before[label].source.strip()
         inside_run = framework_tags(before[label]) and framework_tags(cell)
-        if not follows_prose and not inside_run:
+        folded = tags(cell) & HIDING_TAGS or only_pastes(cell) or only_prepares(cell)
+        if not follows_prose and not inside_run and not folded:
             yield f"{label} has no prose directly before it"
 
 
@@ -333,6 +338,8 @@ def without(name: str, text: str, instead: str = "") -> dict[str, str]:
 
 SLIDERS = {"figure.outputs": [output("text/html", '<figure class="interactive">')], "figure.metadata.tags": []}
 START, END = ":::{solution-start} ex-template-1\n:class: dropdown\n:::", ":::{solution-end}\n:::"
+GLUED = v4.new_output("display_data", {"application/papermill.record/text/plain": "1"})
+GLUED.metadata["scrapbook"] = {"name": "one", "mime_prefix": "application/papermill.record/"}
 FIGURE, ALT, TAGS = "figure.metadata.mystnb.figure", "figure.metadata.mystnb.image.alt", "last.metadata.tags"
 TORCH = code("torch", "1", tags=["framework-torch"])
 TORCH.execution_count = 2
@@ -370,7 +377,6 @@ RED: list[tuple[Rule, Mapping[str, Any], str]] = [
     (unpaired_frameworks, {"torch": [TORCH, PROSE]}, "cell 4 (1) starts a run of ['framework-torch'] cells"),
     (code_without_prose, {"before-last": []}, "(last = True) has no prose directly before it"),
     (code_without_prose, {"before-last.source": " "}, "(last = True) has no prose"),
-    (code_without_prose, {"title": []}, "cell 1 (from helpers import keras as weighted_keras) has no prose"),
     (code_without_prose, {"pair": []}, "cell 3 (losses, weight = torch"),
     *((hidden_from_the_check, {TAGS: [tag]}, f"has the tag {tag}") for tag in REFUSED_TAGS),
     *((hidden_from_the_check, {"last.source": f"# {mark}"}, f"contains {mark}") for mark in REFUSED_MARKERS),
@@ -390,6 +396,15 @@ RED: list[tuple[Rule, Mapping[str, Any], str]] = [
 
 def test_a_good_notebook_has_no_violations():
     assert violations(good_notebook()) == []
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [{"title": []}, {"before-last": [], TAGS: ["hide-input"]}, {"before-last": [], "last.outputs": [GLUED]}],
+    ids=["imports", "a tag", "glue"],
+)
+def test_a_folded_cell_needs_no_prose(edits):
+    assert violations(edited(edits)) == []
 
 
 @pytest.mark.parametrize(("rule", "edits", "words"), RED, ids=[f"{rule.__name__}: {words}" for rule, _, words in RED])
