@@ -18,10 +18,9 @@ from typing import Any
 
 import nbformat
 import pytest
+import sphinx_project  # noqa: F401, it makes the website's extensions importable
 from nbformat import NotebookNode, v4
 from nbval import plugin as nbval
-
-import sphinx_project  # noqa: F401, makes the website's extensions importable
 
 from building_blocks import only_pastes, only_prepares  # isort: skip
 
@@ -47,6 +46,8 @@ DIGIT = re.compile("[0-9]")
 EXERCISE = re.compile(r"^:::\{exercise\}.*\n:label: (\S+)", re.MULTILINE)
 # Where a solution starts, with its exercise and its options, or where it ends.
 GATE = re.compile(r"^:::\{solution-(start|end)\} ?(\S*)((?:\n:\w+:.*)*)", re.MULTILINE)
+# As ipykernel calls it. JupyterLab writes it into a notebook that says something else.
+KERNEL = "Python 3 (ipykernel)"
 HIDING_TAGS = {"hide-cell", "hide-input", "hide-output"}
 
 
@@ -254,9 +255,11 @@ def solutions_in_sight(notebook: NotebookNode) -> Iterator[str]:
 
 
 def wrong_kernel(notebook: NotebookNode) -> Iterator[str]:
-    name = notebook.metadata.get("kernelspec", {}).get("name")
-    if name != "python3":
-        yield f"the notebook names the kernel {name!r}, expected 'python3'"
+    kernel = notebook.metadata.get("kernelspec", {})
+    if kernel.get("name") != "python3":
+        yield f"the notebook names the kernel {kernel.get('name')!r}, expected 'python3'"
+    elif kernel.get("display_name") != KERNEL:
+        yield f"JupyterLab would mark the notebook as changed: display_name of its kernelspec is not {KERNEL!r}"
 
 
 Rule = Callable[[NotebookNode], Iterator[str]]
@@ -391,6 +394,7 @@ RED: list[tuple[Rule, Mapping[str, Any], str]] = [
     (solutions_in_sight, {"solution.metadata.tags": ["hide-cell"]}, "is hidden inside a hidden solution"),
     (wrong_kernel, {"notebook.metadata.kernelspec.name": "py311"}, "the kernel 'py311'"),
     (wrong_kernel, {"notebook.metadata.kernelspec": {}}, "the kernel None"),
+    (wrong_kernel, {"notebook.metadata.kernelspec.display_name": "Python 3"}, "would mark the notebook as changed"),
 ]
 
 
