@@ -31,6 +31,7 @@ each_chapter = pytest.mark.parametrize("path", [*CHAPTERS, TEMPLATE], ids=lambda
 
 MAX_LINES = 15
 MAX_CHARACTERS = 88
+MANY_IMPORTS = 4
 FRAMEWORKS = {"framework-torch", "framework-keras"}
 REFUSED_TAGS = (
     "nbval-ignore-output",
@@ -207,6 +208,13 @@ def code_without_prose(notebook: NotebookNode) -> Iterator[str]:
             yield f"{label} has no prose directly before it"
 
 
+def imports_in_sight(notebook: NotebookNode) -> Iterator[str]:
+    for label, cell in code_cells(notebook):
+        imports = re.findall(r"^(?:import|from) ", cell.source, re.MULTILINE)
+        if len(imports) >= MANY_IMPORTS and not (only_prepares(cell) or tags(cell) & HIDING_TAGS):
+            yield f"{label} imports and does more, so the page does not fold it: give the imports a cell of their own"
+
+
 def hidden_from_the_check(notebook: NotebookNode) -> Iterator[str]:
     for label, cell in code_cells(notebook):
         for tag in sorted(tags(cell).intersection(REFUSED_TAGS)):
@@ -264,7 +272,7 @@ def wrong_kernel(notebook: NotebookNode) -> Iterator[str]:
 
 Rule = Callable[[NotebookNode], Iterator[str]]
 RULES: list[Rule] = [not_a_fresh_run, stored_troubles, split_prints, too_long, without_alt_text, unnumbered_figures]
-RULES += [unpaired_frameworks, code_without_prose, hidden_from_the_check, nothing_compared]
+RULES += [unpaired_frameworks, code_without_prose, imports_in_sight, hidden_from_the_check, nothing_compared]
 RULES += [machine_paths, unsolved_exercises, solutions_in_sight, wrong_kernel]
 
 
@@ -381,6 +389,7 @@ RED: list[tuple[Rule, Mapping[str, Any], str]] = [
     (code_without_prose, {"before-last": []}, "(last = True) has no prose directly before it"),
     (code_without_prose, {"before-last.source": " "}, "(last = True) has no prose"),
     (code_without_prose, {"pair": []}, "cell 3 (losses, weight = torch"),
+    (imports_in_sight, {"imports.outputs": [prints("ready\n")]}, "imports and does more, so the page does not fold it"),
     *((hidden_from_the_check, {TAGS: [tag]}, f"has the tag {tag}") for tag in REFUSED_TAGS),
     *((hidden_from_the_check, {"last.source": f"# {mark}"}, f"contains {mark}") for mark in REFUSED_MARKERS),
     (nothing_compared, {"torch.outputs": [], "keras.outputs": [], "solution.outputs": [prints("a\n")]}, "with a digit"),
