@@ -43,6 +43,36 @@
   document.addEventListener("scroll", ({ target }) => target !== document && target.matches(scrolls) && mark(target), true);
 }
 
+// The contents mark the section that is read: the last one whose heading is above a line near the top, which moves down
+// at the end of the page, where the last headings never get there. The theme marks a heading only as it crosses its line
+// from below, which is wrong after a jump and on the way up; it looks for the name of the list.
+document.addEventListener("DOMContentLoaded", () => {
+  const contents = document.querySelector("#pst-page-toc-nav");
+  if (!contents) return;
+  contents.id = "contents-of-the-page";
+  const sections = new Map([...contents.querySelectorAll("a[href^='#']")]
+    .map((link) => [link, document.getElementById(decodeURIComponent(link.hash.slice(1)))])
+    .filter(([, section]) => section));
+  const mark = () => {
+    const left = document.documentElement.scrollHeight - innerHeight - scrollY;
+    const line = innerHeight - Math.min(left, 0.8 * innerHeight);
+    const passed = [...sections].filter(([, section]) => {
+      const heading = section.querySelector("h1, h2, h3, h4") ?? section;
+      return heading.checkVisibility() && heading.getBoundingClientRect().top < line;
+    });
+    const now = passed.at(-1)?.[0];
+    for (const link of sections.keys()) {
+      link.classList.toggle("active", link === now);
+      link.toggleAttribute("aria-current", link === now);
+    }
+    for (const item of contents.querySelectorAll(".toc-entry")) item.classList.toggle("active", item.contains(now ?? null));
+  };
+  let asked;
+  const ask = () => { cancelAnimationFrame(asked); asked = requestAnimationFrame(mark); };
+  for (const kind of ["scroll", "resize", "load"]) addEventListener(kind, ask, { passive: true });
+  ask();
+});
+
 // On a phone the contents of a page lie over it: a click on a heading must close them.
 document.addEventListener("click", ({ target }) => target.closest("dialog a[href^='#']")?.closest("dialog").close());
 

@@ -45,3 +45,9 @@ def test_what_goes_on_beyond_the_edge_fades_out_until_its_end(open_page, kind):
 def test_what_fits_does_not_fade(open_page):
     page = open_page("book/cluster_bias.html", width=1280)
     assert page.locator("[data-more]").evaluate_all("all => all.filter(b => b.scrollWidth <= b.clientWidth)") == []
+
+
+def test_the_denominators_fit_a_phone(open_page):
+    """The table that everybody needs, on the start page."""
+    table = open_page("book/index.html", width=420).locator("table", has_text="weighted_mean")
+    assert table.first.evaluate("(table) => table.parentElement.scrollWidth <= table.parentElement.clientWidth")
