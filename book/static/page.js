@@ -43,10 +43,10 @@ addEventListener("DOMContentLoaded", () => {
     pre.style.setProperty("--columns", columns);
     if (columns <= READABLE || pre.querySelector(":not(:empty)")) continue;
     pre.classList.add("wraps");
-    pre.replaceChildren(...lines.map((line) => {
+    pre.replaceChildren(...lines.flatMap((line) => {
       const block = document.createElement("span");
-      block.textContent = `${line}\n`;
-      return block;
+      block.textContent = line;
+      return [block, "\n"];
     }));
   }
 });

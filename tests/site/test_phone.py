@@ -67,14 +67,14 @@ def test_a_number_that_is_cut_would_be_seen(open_page):
     page = open_page("book/cluster_bias.html", width=420)
     page.add_style_tag(content=".bd-article .cell_output pre { white-space: pre !important; }")
     page.locator(".cell_output pre").first.evaluate("box => { box.textContent = ' '.repeat(99) + '0.5'; }")
-    assert page.evaluate(CUT_NUMBERS) == ["0.5 in 0.5"]
+    assert "0.5 in 0.5" in page.evaluate(CUT_NUMBERS)
 
 
 def test_a_wide_table_becomes_a_list_that_names_its_columns(open_page):
     page = open_page("book/cluster_bias.html", width=420)
     cell = page.locator("table.stacked td", has_text="which sum to 1").first
     expect(cell).to_be_visible()
-    assert cell.evaluate("cell => getComputedStyle(cell, '::before').content") == '"predicted" ": "'
+    assert cell.evaluate("cell => getComputedStyle(cell, '::before').content") == '"predicted: "'
     page.set_viewport_size({"width": 1280, "height": 800})
     expect(page.locator("table.stacked")).to_have_count(0)
 
