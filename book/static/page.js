@@ -46,6 +46,7 @@ addEventListener("DOMContentLoaded", () => {
     pre.replaceChildren(...lines.flatMap((line) => {
       const block = document.createElement("span");
       block.textContent = line;
+      block.style.setProperty("--indent", `${Math.min(line.search(/\S|$/) + 2, 14)}ch`);
       return [block, "\n"];
     }));
   }

@@ -1,4 +1,4 @@
-"""On a phone: a finger hits what it must, numbers stand within the edge, and what goes on beyond it shows that it does."""
+"""On a phone: a finger hits what it must, numbers stand within the edge, and what goes beyond it shows that it does."""
 
 from __future__ import annotations
 
