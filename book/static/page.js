@@ -56,7 +56,7 @@ addEventListener("DOMContentLoaded", () => {
 addEventListener("DOMContentLoaded", () => {
   const narrow = matchMedia("(max-width: 600px)");
   const tables = [...document.querySelectorAll(".bd-article .pst-scrollable-table-container > table")]
-    .filter((table) => !table.matches(".claims, .sheet, .chapters"));
+    .filter((table) => !table.matches(".claims, .claim-summary, .by-version, .sheet, .chapters"));
   for (const table of tables) {
     const names = [...table.querySelectorAll("thead tr:last-child > *")].map((cell) => cell.textContent.trim());
     for (const cell of table.querySelectorAll("tbody tr > *")) cell.dataset.column = names[cell.cellIndex] ?? "";
@@ -64,7 +64,7 @@ addEventListener("DOMContentLoaded", () => {
   const stack = () => {
     for (const table of tables) {
       table.classList.remove("stacked");
-      const many = table.rows[0].cells.length > 3 && !table.closest(".cell_output");
+      const many = [4, 5].includes(table.rows[0].cells.length) && !table.closest(".cell_output");
       const wide = table.offsetWidth > table.parentElement.clientWidth + 1;
       table.classList.toggle("stacked", narrow.matches && (many || wide));
     }
