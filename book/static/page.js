@@ -33,6 +33,46 @@
   for (const kind of ["toggle", "change", "click"]) document.addEventListener(kind, ask, true);
 }
 
+// A phone shows the numbers of an output without a sideways scroll: the style sets it as small as its longest line needs,
+// and wraps what would be too small to read then.
+addEventListener("DOMContentLoaded", () => {
+  const READABLE = 76;
+  for (const pre of document.querySelectorAll(".bd-article .cell_output pre")) {
+    const lines = pre.textContent.replace(/\n$/, "").split("\n");
+    const columns = Math.max(...lines.map((line) => line.length));
+    pre.style.setProperty("--columns", columns);
+    if (columns <= READABLE || pre.querySelector(":not(:empty)")) continue;
+    pre.classList.add("wraps");
+    pre.replaceChildren(...lines.flatMap((line) => {
+      const block = document.createElement("span");
+      block.textContent = line;
+      block.style.setProperty("--indent", `${Math.min(line.search(/\S|$/) + 2, 14)}ch`);
+      return [block, "\n"];
+    }));
+  }
+});
+
+// There a table of texts that is too wide, or has many columns, becomes a list: each cell says its column.
+addEventListener("DOMContentLoaded", () => {
+  const narrow = matchMedia("(max-width: 600px)");
+  const tables = [...document.querySelectorAll(".bd-article .pst-scrollable-table-container > table")]
+    .filter((table) => !table.matches(".claims, .claim-summary, .by-version, .sheet, .chapters"));
+  for (const table of tables) {
+    const names = [...table.querySelectorAll("thead tr:last-child > *")].map((cell) => cell.textContent.trim());
+    for (const cell of table.querySelectorAll("tbody tr > *")) cell.dataset.column = names[cell.cellIndex] ?? "";
+  }
+  const stack = () => {
+    for (const table of tables) {
+      table.classList.remove("stacked");
+      const many = [4, 5].includes(table.rows[0].cells.length) && !table.closest(".cell_output");
+      const wide = table.offsetWidth > table.parentElement.clientWidth + 1;
+      table.classList.toggle("stacked", narrow.matches && (many || wide));
+    }
+  };
+  stack();
+  addEventListener("resize", stack);
+});
+
 // What goes on beyond its right edge is marked, and the style fades it out there, until it is scrolled to its end.
 {
   const scrolls = ".bd-article :is(pre, .pst-scrollable-table-container, div.math > *)";
