@@ -33,15 +33,15 @@
   for (const kind of ["toggle", "change", "click"]) document.addEventListener(kind, ask, true);
 }
 
-// The style sets the text of a cell as small as its longest line needs, so that a phone shows the numbers of an output
-// without a sideways scroll. What would be too small to read then wraps.
+// The style sets an output as small as its longest line needs, so that a phone shows its numbers without a sideways
+// scroll. What would be too small to read then wraps.
 addEventListener("DOMContentLoaded", () => {
   const READABLE = 76;
-  for (const pre of document.querySelectorAll(".bd-article :is(.cell_input, .cell_output) pre")) {
+  for (const pre of document.querySelectorAll(".bd-article .cell_output pre")) {
     const lines = pre.textContent.replace(/\n$/, "").split("\n");
     const columns = Math.max(...lines.map((line) => line.length));
     pre.style.setProperty("--columns", columns);
-    if (columns <= READABLE || pre.closest(".cell_input") || pre.querySelector(":not(:empty)")) continue;
+    if (columns <= READABLE || pre.querySelector(":not(:empty)")) continue;
     pre.classList.add("wraps");
     pre.replaceChildren(...lines.flatMap((line) => {
       const block = document.createElement("span");

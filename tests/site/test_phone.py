@@ -98,3 +98,9 @@ def test_what_goes_on_beyond_the_edge_fades_out_until_its_end(open_page):
 def test_what_fits_does_not_fade(open_page):
     page = open_page("book/cluster_bias.html", width=1280)
     assert page.locator("[data-more]").evaluate_all("all => all.filter(b => b.scrollWidth <= b.clientWidth)") == []
+
+
+def test_on_a_laptop_no_line_of_code_is_cut(open_page):
+    page = open_page("book/keras_weights.html", width=1280)
+    assert page.locator(".cell_input pre:visible").count() > 20
+    assert page.locator(".cell_input pre[data-more]:visible").count() == 0
