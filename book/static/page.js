@@ -33,8 +33,8 @@
   for (const kind of ["toggle", "change", "click"]) document.addEventListener(kind, ask, true);
 }
 
-// A phone shows the numbers of an output without a sideways scroll: the style sets it as small as its longest line needs,
-// and wraps what would be too small to read then.
+// The style sets an output as small as its longest line needs, so that a phone shows its numbers without a sideways
+// scroll. What would be too small to read then wraps.
 addEventListener("DOMContentLoaded", () => {
   const READABLE = 76;
   for (const pre of document.querySelectorAll(".bd-article .cell_output pre")) {
