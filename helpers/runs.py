@@ -52,6 +52,7 @@ def run(
     seeds: Sequence[int],
     again: int = 2,
     frameworks: Sequence[str] = FRAMEWORKS,
+    here: bool = False,
 ) -> dict[tuple[str, str], Values]:
     """The stored runs of an experiment, after some of them were trained again and compared.
 
@@ -63,6 +64,8 @@ def run(
         seeds: all that are stored.
         again: how many of them are trained again, at least 1.
         frameworks: as the experiment knows them.
+        here: train again in this process: for runs that take less time than another process takes to import the
+            frameworks.
 
     Returns:
         (framework, arm) -> name -> one value per seed, shape (seeds, ...). Histories of unequal length end in NaN.
@@ -75,7 +78,7 @@ def run(
     if not 1 <= again <= len(seeds):
         raise ValueError(f"again must be from 1 to the number of seeds, {len(seeds)}, got {again}.")
     mode = os.environ.get("RUNS", "")
-    plan = _Plan(experiment, chapter, tuple(frameworks), tuple(arms), tuple(seeds))
+    plan = _Plan(experiment, chapter, tuple(frameworks), tuple(arms), tuple(seeds), here)
     if plan.on_stand_in():
         print(f"Digits of the stand-in: {again} fresh seeds, neither stored nor compared.")
         return plan.table(plan.train(plan.seeds[:again]))
@@ -97,9 +100,11 @@ def run(
 class _Plan:
     """All runs of one experiment: framework x arm x seed."""
 
-    def __init__(self, experiment: Callable, chapter: str, frameworks: tuple, arms: tuple, seeds: tuple) -> None:
+    def __init__(
+        self, experiment: Callable, chapter: str, frameworks: tuple, arms: tuple, seeds: tuple, here: bool
+    ) -> None:
         self.experiment, self.chapter, self.name = experiment, chapter, experiment.__name__
-        self.frameworks, self.arms, self.seeds = frameworks, arms, seeds
+        self.frameworks, self.arms, self.seeds, self.here = frameworks, arms, seeds, here
         self.path = FOLDER / f"{chapter}.json"
         self.code = code_digest(self.name, _executed(experiment))
 
@@ -120,7 +125,7 @@ class _Plan:
         return tuple(self.seeds[i] for i in sorted(chosen))
 
     def train(self, seeds: Sequence[int], keep: bool = False) -> dict[str, dict]:
-        """Run some seeds of all arms, in other processes.
+        """Run some seeds of all arms, in other processes or `here`.
 
         Args:
             seeds: which.
@@ -137,8 +142,9 @@ class _Plan:
         processes = min(PROCESSES, len(groups))
         shares = [list(chain.from_iterable(groups[i::processes])) for i in range(processes)]
         start = {"initializer": import_module, "initargs": ("helpers.keras",)}
-        pool = get_reusable_executor(processes, timeout=300, **start)
-        results = list(pool.map(partial(_run_all, self.experiment, left), shares))
+        here = self.here and not keep
+        run_shares = map if here else get_reusable_executor(processes, timeout=300, **start).map
+        results = list(run_shares(partial(_run_all, self.experiment, left), shares))
         runs: dict[str, dict] = {}
         for (framework, arm, seed), values in chain.from_iterable(results):
             runs.setdefault(_key(framework, arm), {})[str(seed)] = values
