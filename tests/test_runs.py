@@ -101,8 +101,7 @@ def notebook(tmp_path, monkeypatch):
     """`call()` runs the experiment of a notebook whose cells can be replaced."""
     (tmp_path / "book").mkdir()
     monkeypatch.chdir(tmp_path / "book")
-    monkeypatch.setattr(runs, "PROCESSES", 1)
-    monkeypatch.setattr(runs, "get_reusable_executor", lambda *_, **__: SimpleNamespace(map=map))  # in this process
+    monkeypatch.setattr(runs, "PROCESSES", 0)  # in this process
     monkeypatch.setenv("RUNS_REPORT", str(tmp_path))
     space: dict = {"__name__": "__main__", "In": []}
 
