@@ -52,6 +52,7 @@ def run(
     seeds: Sequence[int],
     again: int = 2,
     frameworks: Sequence[str] = FRAMEWORKS,
+    here: bool = False,
 ) -> dict[tuple[str, str], Values]:
     """The stored runs of an experiment, after some of them were trained again and compared.
 
@@ -63,6 +64,8 @@ def run(
         seeds: all that are stored.
         again: how many of them are trained again, at least 1.
         frameworks: as the experiment knows them.
+        here: train again in this process: for runs that take less time than another process takes to import the
+            frameworks.
 
     Returns:
         (framework, arm) -> name -> one value per seed, shape (seeds, ...). Histories of unequal length end in NaN.
@@ -75,7 +78,7 @@ def run(
     if not 1 <= again <= len(seeds):
         raise ValueError(f"again must be from 1 to the number of seeds, {len(seeds)}, got {again}.")
     mode = os.environ.get("RUNS", "")
-    plan = _Plan(experiment, chapter, tuple(frameworks), tuple(arms), tuple(seeds))
+    plan = _Plan(experiment, chapter, tuple(frameworks), tuple(arms), tuple(seeds), here)
     if plan.on_stand_in():
         print(f"Digits of the stand-in: {again} fresh seeds, neither stored nor compared.")
         return plan.table(plan.train(plan.seeds[:again]))
@@ -97,9 +100,11 @@ def run(
 class _Plan:
     """All runs of one experiment: framework x arm x seed."""
 
-    def __init__(self, experiment: Callable, chapter: str, frameworks: tuple, arms: tuple, seeds: tuple) -> None:
+    def __init__(
+        self, experiment: Callable, chapter: str, frameworks: tuple, arms: tuple, seeds: tuple, here: bool
+    ) -> None:
         self.experiment, self.chapter, self.name = experiment, chapter, experiment.__name__
-        self.frameworks, self.arms, self.seeds = frameworks, arms, seeds
+        self.frameworks, self.arms, self.seeds, self.here = frameworks, arms, seeds, here
         self.path = FOLDER / f"{chapter}.json"
         self.code = code_digest(self.name, _executed(experiment))
 
@@ -134,7 +139,7 @@ class _Plan:
         # call is left for all processes.
         left = Path("..") / "_build" / "runs" / f"{self.chapter}-{self.name}-{self.code}" if keep else None
         groups = [[(f, arm, seed) for arm in self.arms] for f in self.frameworks for seed in seeds]
-        processes = min(PROCESSES, len(groups))
+        processes = 0 if self.here and not keep else min(PROCESSES, len(groups))
         shares = [list(chain.from_iterable(groups[i :: processes or 1])) for i in range(processes or 1)]
         run_all = partial(_run_all, self.experiment, left)
         if processes:
