@@ -362,7 +362,7 @@ RED: list[tuple[Rule, Mapping[str, Any], str]] = [
     (stored_troubles, {"last.outputs": [v4.new_output("error", ename="ValueError")]}, "a stored error: ValueError"),
     (stored_troubles, {"last.outputs": [prints("Warning!\n", "stderr")]}, "(last = True) has stderr output: Warning!"),
     (split_prints, {"last.outputs": [prints("a\n"), prints("b\n")]}, "(last = True) shows one print in several boxes"),
-    (too_long, {"imports.source": "pass\n" * 16}, "cell 2 (pass) has 16 lines, at most 15"),
+    (too_long, {"imports.source": "pass\n" * 16}, "cell 3 (pass) has 16 lines, at most 15"),
     (too_long, {"last.source": "x" * 89}, "has a line of 89 characters, at most 88"),
     (without_alt_text, {"figure.metadata.mystnb.image": {}}, "shows a figure without alt text"),
     (without_alt_text, {ALT: " "}, "shows a figure without alt text"),
@@ -385,10 +385,10 @@ RED: list[tuple[Rule, Mapping[str, Any], str]] = [
     (unpaired_frameworks, {"keras.metadata.tags": ["framework-torch"]}, "starts a run of ['framework-torch'] cells"),
     (unpaired_frameworks, {"torch.metadata.tags": ["framework-keras"]}, "starts a run of ['framework-keras'] cells"),
     (unpaired_frameworks, {"keras.metadata.tags": ["framework-kreas"]}, "['framework-kreas', 'framework-torch']"),
-    (unpaired_frameworks, {"torch": [TORCH, PROSE]}, "cell 4 (1) starts a run of ['framework-torch'] cells"),
+    (unpaired_frameworks, {"torch": [TORCH, PROSE]}, "cell 5 (1) starts a run of ['framework-torch'] cells"),
     (code_without_prose, {"before-last": []}, "(last = True) has no prose directly before it"),
     (code_without_prose, {"before-last.source": " "}, "(last = True) has no prose"),
-    (code_without_prose, {"pair": []}, "cell 3 (losses, weight = torch"),
+    (code_without_prose, {"pair": []}, "cell 4 (losses, weight = torch"),
     (imports_in_sight, {"imports.outputs": [prints("ready\n")]}, "imports and does more, so the page does not fold it"),
     *((hidden_from_the_check, {TAGS: [tag]}, f"has the tag {tag}") for tag in REFUSED_TAGS),
     *((hidden_from_the_check, {"last.source": f"# {mark}"}, f"contains {mark}") for mark in REFUSED_MARKERS),
@@ -413,7 +413,7 @@ def test_a_good_notebook_has_no_violations():
 
 @pytest.mark.parametrize(
     "edits",
-    [{"title": []}, {"before-last": [], TAGS: ["hide-input"]}, {"before-last": [], "last.outputs": [GLUED]}],
+    [{"title": [], "install": []}, {"before-last": [], TAGS: ["hide-input"]}, {"before-last": [], "last.outputs": [GLUED]}],
     ids=["imports", "a tag", "glue"],
 )
 def test_a_folded_cell_needs_no_prose(edits):
