@@ -413,7 +413,11 @@ def test_a_good_notebook_has_no_violations():
 
 @pytest.mark.parametrize(
     "edits",
-    [{"title": []}, {"before-last": [], TAGS: ["hide-input"]}, {"before-last": [], "last.outputs": [GLUED]}],
+    [
+        {"title": [], "install": []},
+        {"before-last": [], TAGS: ["hide-input"]},
+        {"before-last": [], "last.outputs": [GLUED]},
+    ],
     ids=["imports", "a tag", "glue"],
 )
 def test_a_folded_cell_needs_no_prose(edits):

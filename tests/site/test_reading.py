@@ -176,7 +176,7 @@ def test_hidden_cells_are_not_printed_and_other_folds_are_open(open_page):
 
 def test_the_copy_button_copies_the_code(open_page):
     page = open_page("book/cluster_bias.html")
-    cell = page.locator(".cell_input").first
+    cell = page.locator(".cell_input:visible").first
     cell.hover()
     cell.locator("button.copybtn").click()
     page.evaluate("document.querySelector('article').insertAdjacentHTML('afterbegin', '<textarea id=here></textarea>')")
