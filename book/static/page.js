@@ -36,12 +36,25 @@
 // The style sets an output as small as its longest line needs, so that a phone shows its numbers without a sideways
 // scroll. What would be too small to read then wraps.
 addEventListener("DOMContentLoaded", () => {
-  const READABLE = 76;
+  const READABLE = 72, narrow = matchMedia("(max-width: 600px)").matches;
+  const width = (lines) => Math.max(...lines.map((line) => line.length));
+  // The columns of a table stand as near to each other as some blanks allow.
+  const squeezed = (lines, blanks) => {
+    const empty = Array.from({ length: width(lines) }, (_, i) => lines.every((line) => (line[i] ?? " ") === " "));
+    const kept = empty.map((_, i) => i < blanks || !empty.slice(i - blanks, i + 1).every(Boolean));
+    return lines.map((line) => [...line].filter((_, i) => kept[i]).join(""));
+  };
   for (const pre of document.querySelectorAll(".bd-article .cell_output pre")) {
-    const lines = pre.textContent.replace(/\n$/, "").split("\n");
-    const columns = Math.max(...lines.map((line) => line.length));
+    let lines = pre.textContent.replace(/\n$/, "").split("\n");
+    const plain = !pre.querySelector(":not(:empty)");
+    if (narrow && plain) {
+      lines = squeezed(lines, 2);
+      if (width(lines) > READABLE) lines = squeezed(lines, 1);
+      pre.textContent = `${lines.join("\n")}\n`;
+    }
+    const columns = width(lines);
     pre.style.setProperty("--columns", columns);
-    if (columns <= READABLE || pre.querySelector(":not(:empty)")) continue;
+    if (columns <= READABLE || !plain) continue;
     pre.classList.add("wraps");
     pre.replaceChildren(...lines.flatMap((line) => {
       const block = document.createElement("span");
