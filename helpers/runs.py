@@ -34,8 +34,8 @@ __all__ = ["RunsChanged", "run"]
 
 FRAMEWORKS = ("PyTorch", "Keras")
 DIGITS = 9  # of a stored value: all that float32 has
-# `make test` runs two chapters at once: then each has one process for its runs, and imports the frameworks once less.
-PROCESSES = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
+# `make test` runs two chapters at once: then each trains in its own kernel, which has imported the frameworks already.
+PROCESSES = 0 if "PYTEST_XDIST_WORKER" in os.environ else 2
 FOLDER = Path("runs")  # a notebook runs in its own folder
 Values = dict[str, np.ndarray]
 
@@ -52,6 +52,7 @@ def run(
     seeds: Sequence[int],
     again: int = 2,
     frameworks: Sequence[str] = FRAMEWORKS,
+    here: bool = False,
 ) -> dict[tuple[str, str], Values]:
     """The stored runs of an experiment, after some of them were trained again and compared.
 
@@ -63,6 +64,8 @@ def run(
         seeds: all that are stored.
         again: how many of them are trained again, at least 1.
         frameworks: as the experiment knows them.
+        here: train again in this process: for runs that take less time than another process takes to import the
+            frameworks.
 
     Returns:
         (framework, arm) -> name -> one value per seed, shape (seeds, ...). Histories of unequal length end in NaN.
@@ -75,7 +78,7 @@ def run(
     if not 1 <= again <= len(seeds):
         raise ValueError(f"again must be from 1 to the number of seeds, {len(seeds)}, got {again}.")
     mode = os.environ.get("RUNS", "")
-    plan = _Plan(experiment, chapter, tuple(frameworks), tuple(arms), tuple(seeds))
+    plan = _Plan(experiment, chapter, tuple(frameworks), tuple(arms), tuple(seeds), here)
     if plan.on_stand_in():
         print(f"Digits of the stand-in: {again} fresh seeds, neither stored nor compared.")
         return plan.table(plan.train(plan.seeds[:again]))
@@ -97,9 +100,11 @@ def run(
 class _Plan:
     """All runs of one experiment: framework x arm x seed."""
 
-    def __init__(self, experiment: Callable, chapter: str, frameworks: tuple, arms: tuple, seeds: tuple) -> None:
+    def __init__(
+        self, experiment: Callable, chapter: str, frameworks: tuple, arms: tuple, seeds: tuple, here: bool
+    ) -> None:
         self.experiment, self.chapter, self.name = experiment, chapter, experiment.__name__
-        self.frameworks, self.arms, self.seeds = frameworks, arms, seeds
+        self.frameworks, self.arms, self.seeds, self.here = frameworks, arms, seeds, here
         self.path = FOLDER / f"{chapter}.json"
         self.code = code_digest(self.name, _executed(experiment))
 
@@ -120,7 +125,7 @@ class _Plan:
         return tuple(self.seeds[i] for i in sorted(chosen))
 
     def train(self, seeds: Sequence[int], keep: bool = False) -> dict[str, dict]:
-        """Run some seeds of all arms, in other processes.
+        """Run some seeds of all arms, in other processes if there is a core for them.
 
         Args:
             seeds: which.
@@ -134,11 +139,14 @@ class _Plan:
         # call is left for all processes.
         left = Path("..") / "_build" / "runs" / f"{self.chapter}-{self.name}-{self.code}" if keep else None
         groups = [[(f, arm, seed) for arm in self.arms] for f in self.frameworks for seed in seeds]
-        processes = min(PROCESSES, len(groups))
-        shares = [list(chain.from_iterable(groups[i::processes])) for i in range(processes)]
-        start = {"initializer": import_module, "initargs": ("helpers.keras",)}
-        pool = get_reusable_executor(processes, timeout=300, **start)
-        results = list(pool.map(partial(_run_all, self.experiment, left), shares))
+        processes = 0 if self.here and not keep else min(PROCESSES, len(groups))
+        shares = [list(chain.from_iterable(groups[i :: processes or 1])) for i in range(processes or 1)]
+        run_all = partial(_run_all, self.experiment, left)
+        if processes:
+            start = {"initializer": import_module, "initargs": ("helpers.keras",)}
+            results = list(get_reusable_executor(processes, timeout=300, **start).map(run_all, shares))
+        else:
+            results = [run_all(shares[0])]
         runs: dict[str, dict] = {}
         for (framework, arm, seed), values in chain.from_iterable(results):
             runs.setdefault(_key(framework, arm), {})[str(seed)] = values

@@ -142,6 +142,7 @@ def test_a_row_shows_the_verdict_and_the_figures_of_the_chapter(build):
     rows = [[cell.text.strip() for cell in page.find(id=claim).find_all("td")] for claim in ("c1", "c2")]
     assert rows[0] == ["What C1 says.", 'holds if it is "small"', "Both: 0.88"]
     assert rows[1] == ["What C2 says.", "does not hold in Keras: why", "PyTorch: 0.88\nKeras: fit(...)"]
+    assert [row["id"] for row in page.select("tr.claim")] == ["c2", "c1"], "what fails does not stand first"
     assert {"document-000", "holds-if"} < set(page.find(id="c1")["class"])
     assert {"document-000", "does-not-hold"} < set(page.find(id="c2")["class"])
 

@@ -14,7 +14,7 @@ import torch
 from torch import distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, nll_loss, one_hot
 from torch.nn.parallel import DistributedDataParallel
 
 from helpers.pytorch import (
@@ -29,6 +29,8 @@ from helpers.pytorch import (
 )
 from helpers.reductions import REDUCTIONS
 from helpers.reductions import reduce_losses as reference
+from helpers.semantics import denominators, masks, outputs, precision, shapes
+from helpers.semantics.probe import NONE_OF_THESE
 
 GPU = torch.device("cuda")
 RNG = np.random.default_rng(0)
@@ -208,3 +210,71 @@ def test_a_scaler_skips_an_infinite_step_on_the_gpu():
     for a, b in zip(before, get_weights(model), strict=True):
         np.testing.assert_array_equal(a, b)
     assert scaler.get_scale() == 2.0**11
+
+
+# What the chapters say of a GPU, and what they found on the processor.
+
+
+@pytest.mark.parametrize("section", [denominators, masks, outputs, precision, shapes])
+def test_the_probe_gets_the_same_answers_on_the_gpu(section):
+    """Each case and its verdict. Errors have other words, and details other last digits."""
+
+    def answers() -> dict[tuple[str, str], str]:
+        return {(case, target): observed for case, target, observed, _ in section.torch_rows()}
+
+    on_cpu = answers()
+    with GPU:
+        on_gpu = answers()
+    if section is denominators:
+        # Not the GPU's doing: under any default device `l1_loss` forgets its weights, see "The fine print".
+        on_cpu["F.l1_loss(prediction, target, weight=w)", "regression"] = NONE_OF_THESE
+    assert on_gpu == on_cpu
+
+
+def test_weights_must_be_where_the_logits_are_but_for_a_single_number():
+    logits, labels = torch.tensor(X[:, :3], device=GPU), torch.tensor(Y, device=GPU)
+    near = torch.tensor([1.0, 2.5, 0.5])
+    for targets in (labels, one_hot(labels, 3).float()):
+        with pytest.raises(RuntimeError, match=r"Expected all tensors to be on the same device, but (got|found)"):
+            cross_entropy(logits, targets, weight=near)
+    criterion = nn.CrossEntropyLoss(weight=near).to(GPU)  # the weight is a buffer, and goes along
+    assert criterion(logits, labels).item() == pytest.approx(cross_entropy(logits.cpu(), labels.cpu(), near).item())
+    ones = torch.ones_like(logits)
+    number = binary_cross_entropy_with_logits(logits, ones, pos_weight=torch.tensor(4.0))
+    twin = binary_cross_entropy_with_logits(logits.cpu(), ones.cpu(), pos_weight=torch.tensor(4.0))
+    assert number.item() == pytest.approx(twin.item())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_autocast_weights_in_float32_what_the_gpu_has_rounded(dtype):
+    """The logarithm of the softmax is a half there, unlike on the processor. The weights, and the loss, are not."""
+    logits, labels = torch.tensor(X[:, :3], device=GPU), torch.tensor(Y, device=GPU)
+    weight = torch.tensor([1.0, 1e5, 0.5], device=GPU)  # float16 does not reach 1e5
+    with torch.autocast(GPU.type, dtype):
+        half = logits @ torch.eye(3, device=GPU)
+        loss, cast = cross_entropy(half, labels, weight=weight), cross_entropy(half.float(), labels, weight=weight)
+    assert (half.dtype, loss.dtype) == (dtype, torch.float32)
+    rounded = nll_loss(log_softmax(half, dim=1).float(), labels, weight=weight)
+    assert loss.item() == pytest.approx(rounded.item(), rel=1e-6)
+    in_full = cross_entropy(half.float().cpu(), labels.cpu(), weight.cpu())
+    assert cast.item() == pytest.approx(in_full.item(), rel=1e-6)
+    assert abs(loss.item() - in_full.item()) > 1e-5 * in_full.item()
+
+
+def test_class_weights_of_pixels_differ_from_run_to_run_unless_the_pixels_are_rows():
+    logits = torch.randn(16, 3, 256, 256, device=GPU)
+    labels = torch.randint(0, 3, (16, 256, 256), device=GPU)
+    weight = torch.tensor([1.0, 2.5, 0.5], device=GPU)
+    rows, classes = logits.movedim(1, -1).reshape(-1, 3), labels.reshape(-1)
+    torch.use_deterministic_algorithms(True)
+    try:
+        with pytest.raises(RuntimeError, match="does not have a deterministic implementation"):
+            cross_entropy(logits, labels, weight=weight)
+        losses = cross_entropy(logits, labels, reduction="none")
+        by_hand = (losses * weight[labels]).sum() / weight[labels].sum()
+        flat = {cross_entropy(rows, classes, weight=weight).item() for _ in range(5)}
+    finally:
+        torch.use_deterministic_algorithms(False)
+    (of_rows,) = flat
+    for value in (cross_entropy(logits, labels, weight=weight), by_hand):
+        assert value.item() == pytest.approx(of_rows, rel=1e-5)

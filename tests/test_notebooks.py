@@ -18,8 +18,11 @@ from typing import Any
 
 import nbformat
 import pytest
+import sphinx_project  # noqa: F401, it makes the website's extensions importable
 from nbformat import NotebookNode, v4
 from nbval import plugin as nbval
+
+from building_blocks import only_pastes, only_prepares  # isort: skip
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
@@ -28,6 +31,7 @@ each_chapter = pytest.mark.parametrize("path", [*CHAPTERS, TEMPLATE], ids=lambda
 
 MAX_LINES = 15
 MAX_CHARACTERS = 88
+MANY_IMPORTS = 4
 FRAMEWORKS = {"framework-torch", "framework-keras"}
 REFUSED_TAGS = (
     "nbval-ignore-output",
@@ -43,6 +47,8 @@ DIGIT = re.compile("[0-9]")
 EXERCISE = re.compile(r"^:::\{exercise\}.*\n:label: (\S+)", re.MULTILINE)
 # Where a solution starts, with its exercise and its options, or where it ends.
 GATE = re.compile(r"^:::\{solution-(start|end)\} ?(\S*)((?:\n:\w+:.*)*)", re.MULTILINE)
+# As ipykernel calls it. JupyterLab writes it into a notebook that says something else.
+KERNEL = "Python 3 (ipykernel)"
 HIDING_TAGS = {"hide-cell", "hide-input", "hide-output"}
 
 
@@ -197,8 +203,16 @@ def code_without_prose(notebook: NotebookNode) -> Iterator[str]:
     for label, cell in code_cells(notebook):
         follows_prose = before[label].cell_type == "markdown" and before[label].source.strip()
         inside_run = framework_tags(before[label]) and framework_tags(cell)
-        if not follows_prose and not inside_run:
+        folded = tags(cell) & HIDING_TAGS or only_pastes(cell) or only_prepares(cell)
+        if not follows_prose and not inside_run and not folded:
             yield f"{label} has no prose directly before it"
+
+
+def imports_in_sight(notebook: NotebookNode) -> Iterator[str]:
+    for label, cell in code_cells(notebook):
+        imports = re.findall(r"^(?:import|from) ", cell.source, re.MULTILINE)
+        if len(imports) >= MANY_IMPORTS and not (only_prepares(cell) or tags(cell) & HIDING_TAGS):
+            yield f"{label} imports and does more, so the page does not fold it: give the imports a cell of their own"
 
 
 def hidden_from_the_check(notebook: NotebookNode) -> Iterator[str]:
@@ -249,14 +263,16 @@ def solutions_in_sight(notebook: NotebookNode) -> Iterator[str]:
 
 
 def wrong_kernel(notebook: NotebookNode) -> Iterator[str]:
-    name = notebook.metadata.get("kernelspec", {}).get("name")
-    if name != "python3":
-        yield f"the notebook names the kernel {name!r}, expected 'python3'"
+    kernel = notebook.metadata.get("kernelspec", {})
+    if kernel.get("name") != "python3":
+        yield f"the notebook names the kernel {kernel.get('name')!r}, expected 'python3'"
+    elif kernel.get("display_name") != KERNEL:
+        yield f"JupyterLab would mark the notebook as changed: display_name of its kernelspec is not {KERNEL!r}"
 
 
 Rule = Callable[[NotebookNode], Iterator[str]]
 RULES: list[Rule] = [not_a_fresh_run, stored_troubles, split_prints, too_long, without_alt_text, unnumbered_figures]
-RULES += [unpaired_frameworks, code_without_prose, hidden_from_the_check, nothing_compared]
+RULES += [unpaired_frameworks, code_without_prose, imports_in_sight, hidden_from_the_check, nothing_compared]
 RULES += [machine_paths, unsolved_exercises, solutions_in_sight, wrong_kernel]
 
 
@@ -333,6 +349,8 @@ def without(name: str, text: str, instead: str = "") -> dict[str, str]:
 
 SLIDERS = {"figure.outputs": [output("text/html", '<figure class="interactive">')], "figure.metadata.tags": []}
 START, END = ":::{solution-start} ex-template-1\n:class: dropdown\n:::", ":::{solution-end}\n:::"
+GLUED = v4.new_output("display_data", {"application/papermill.record/text/plain": "1"})
+GLUED.metadata["scrapbook"] = {"name": "one", "mime_prefix": "application/papermill.record/"}
 FIGURE, ALT, TAGS = "figure.metadata.mystnb.figure", "figure.metadata.mystnb.image.alt", "last.metadata.tags"
 TORCH = code("torch", "1", tags=["framework-torch"])
 TORCH.execution_count = 2
@@ -344,7 +362,7 @@ RED: list[tuple[Rule, Mapping[str, Any], str]] = [
     (stored_troubles, {"last.outputs": [v4.new_output("error", ename="ValueError")]}, "a stored error: ValueError"),
     (stored_troubles, {"last.outputs": [prints("Warning!\n", "stderr")]}, "(last = True) has stderr output: Warning!"),
     (split_prints, {"last.outputs": [prints("a\n"), prints("b\n")]}, "(last = True) shows one print in several boxes"),
-    (too_long, {"imports.source": "pass\n" * 16}, "cell 2 (pass) has 16 lines, at most 15"),
+    (too_long, {"imports.source": "pass\n" * 16}, "cell 3 (pass) has 16 lines, at most 15"),
     (too_long, {"last.source": "x" * 89}, "has a line of 89 characters, at most 88"),
     (without_alt_text, {"figure.metadata.mystnb.image": {}}, "shows a figure without alt text"),
     (without_alt_text, {ALT: " "}, "shows a figure without alt text"),
@@ -367,11 +385,11 @@ RED: list[tuple[Rule, Mapping[str, Any], str]] = [
     (unpaired_frameworks, {"keras.metadata.tags": ["framework-torch"]}, "starts a run of ['framework-torch'] cells"),
     (unpaired_frameworks, {"torch.metadata.tags": ["framework-keras"]}, "starts a run of ['framework-keras'] cells"),
     (unpaired_frameworks, {"keras.metadata.tags": ["framework-kreas"]}, "['framework-kreas', 'framework-torch']"),
-    (unpaired_frameworks, {"torch": [TORCH, PROSE]}, "cell 4 (1) starts a run of ['framework-torch'] cells"),
+    (unpaired_frameworks, {"torch": [TORCH, PROSE]}, "cell 5 (1) starts a run of ['framework-torch'] cells"),
     (code_without_prose, {"before-last": []}, "(last = True) has no prose directly before it"),
     (code_without_prose, {"before-last.source": " "}, "(last = True) has no prose"),
-    (code_without_prose, {"title": []}, "cell 1 (from helpers import keras as weighted_keras) has no prose"),
-    (code_without_prose, {"pair": []}, "cell 3 (losses, weight = torch"),
+    (code_without_prose, {"pair": []}, "cell 4 (losses, weight = torch"),
+    (imports_in_sight, {"imports.outputs": [prints("ready\n")]}, "imports and does more, so the page does not fold it"),
     *((hidden_from_the_check, {TAGS: [tag]}, f"has the tag {tag}") for tag in REFUSED_TAGS),
     *((hidden_from_the_check, {"last.source": f"# {mark}"}, f"contains {mark}") for mark in REFUSED_MARKERS),
     (nothing_compared, {"torch.outputs": [], "keras.outputs": [], "solution.outputs": [prints("a\n")]}, "with a digit"),
@@ -385,11 +403,21 @@ RED: list[tuple[Rule, Mapping[str, Any], str]] = [
     (solutions_in_sight, {"solution.metadata.tags": ["hide-cell"]}, "is hidden inside a hidden solution"),
     (wrong_kernel, {"notebook.metadata.kernelspec.name": "py311"}, "the kernel 'py311'"),
     (wrong_kernel, {"notebook.metadata.kernelspec": {}}, "the kernel None"),
+    (wrong_kernel, {"notebook.metadata.kernelspec.display_name": "Python 3"}, "would mark the notebook as changed"),
 ]
 
 
 def test_a_good_notebook_has_no_violations():
     assert violations(good_notebook()) == []
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [{"title": []}, {"before-last": [], TAGS: ["hide-input"]}, {"before-last": [], "last.outputs": [GLUED]}],
+    ids=["imports", "a tag", "glue"],
+)
+def test_a_folded_cell_needs_no_prose(edits):
+    assert violations(edited(edits)) == []
 
 
 @pytest.mark.parametrize(("rule", "edits", "words"), RED, ids=[f"{rule.__name__}: {words}" for rule, _, words in RED])

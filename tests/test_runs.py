@@ -101,17 +101,16 @@ def notebook(tmp_path, monkeypatch):
     """`call()` runs the experiment of a notebook whose cells can be replaced."""
     (tmp_path / "book").mkdir()
     monkeypatch.chdir(tmp_path / "book")
-    monkeypatch.setattr(runs, "PROCESSES", 1)
-    monkeypatch.setattr(runs, "get_reusable_executor", lambda *_, **__: SimpleNamespace(map=map))  # in this process
+    monkeypatch.setattr(runs, "PROCESSES", 0)  # in this process
     monkeypatch.setenv("RUNS_REPORT", str(tmp_path))
     space: dict = {"__name__": "__main__", "In": []}
 
-    def call(mode="check", again=2, seeds=range(20), arms=("plain", "shifted"), cells=CELLS):
+    def call(mode="check", again=2, seeds=range(20), arms=("plain", "shifted"), cells=CELLS, **more):
         monkeypatch.setenv("RUNS", mode)
         space["In"] = list(cells)
         for cell in cells:
             exec(cell, space)
-        return runs.run(space["experiment"], chapter="toy", arms=arms, seeds=seeds, again=again)
+        return runs.run(space["experiment"], chapter="toy", arms=arms, seeds=seeds, again=again, **more)
 
     call.space, call.path, call.report = space, tmp_path / "book" / "runs" / "toy.json", tmp_path
     return call
@@ -257,6 +256,15 @@ def test_what_is_left_is_left_for_both_processes(notebook, monkeypatch, capsys):
     notebook("store")
     stored = [{(framework, seed) for framework, arm, seed in share} for share in shares[:2]]
     assert stored == [{(f, s) for f in runs.FRAMEWORKS for s in range(first, 20, 2)} for first in (0, 1)]
+
+
+def test_short_runs_are_trained_again_in_this_process(stored, monkeypatch, capsys):
+    monkeypatch.setattr(runs, "PROCESSES", 2)
+    monkeypatch.setattr(runs, "get_reusable_executor", None)
+    with pytest.raises(TypeError):
+        stored()
+    stored(here=True)
+    assert "2 of 20 seeds trained again: they agree" in capsys.readouterr().out
 
 
 def test_without_a_history_the_cells_are_those_that_ipython_keeps(stored, monkeypatch, capsys):

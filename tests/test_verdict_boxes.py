@@ -13,12 +13,14 @@ C1 = Finding(
     "C1", "holds if it is *small*, but slowly", {"PyTorch": "0.88", "Keras": "0.90"}, "at most 1", document="0.9"
 )
 C2 = Finding("C2", "does not hold: why", {"PyTorch": "1 -- 2", "Keras": "1 -- 2"})
+IMPORTS = "import json\n\njson.dumps(1)"
 PRINTED = code("print(C1)", output=f"{C1}\n    formula: 0.89\n")
 
 
 def files(ledger: str) -> dict:
     """A chapter that prints two verdicts in two cells and pastes both in a third."""
     cells = [new_markdown_cell("# Chapter"), PRINTED, shows(C2), pastes(C1, C2), code("plain()", output="1\n")]
+    cells += [code(IMPORTS), code("import json\njson.dumps(1)\nx = 1"), code("import this", output="Zen\n")]
     return {"index.md": LEDGER + ledger, "chapter.ipynb": cells}
 
 
@@ -70,10 +72,13 @@ def test_what_a_cell_prints_besides_stays_in_sight(project):
     assert in_sight == ["formula: 0.89"]
 
 
-def test_a_cell_that_only_pastes_is_folded_and_others_are_not(project):
+def test_cells_that_only_paste_or_import_are_folded_and_others_are_not(project):
     cells = project.page("chapter.html").select(".cell")
     state = {cell.select_one(".cell_input").text.strip(): cell.details is not None for cell in cells}
-    assert state == {"print(C1)": True, "print(*found, sep=chr(10))": True, "paste(found)": True, "plain()": False}
+    folds = {"print(C1)", "print(*found, sep=chr(10))", "paste(found)", IMPORTS}
+    assert {source for source, is_folded in state.items() if is_folded} == folds
+    assert state.keys() - folds == {"plain()", "import json\njson.dumps(1)\nx = 1", "import this"}
+    assert [cell.summary.text.strip() for cell in cells if "Show the imports" in cell.text] != []
 
 
 def test_a_new_ledger_makes_new_boxes(project):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -53,6 +54,22 @@ def read_notebook(path: Path | str) -> dict[str, Any]:
 def is_code_cell(node: nodes.Node) -> bool:
     """Whether a node is a code cell with its outputs."""
     return isinstance(node, nodes.Element) and node.get("nb_element") == "cell_code"
+
+
+def only_pastes(cell: dict[str, Any]) -> bool:
+    """Whether a cell of a notebook shows nothing, and leaves values for other pages."""
+    outputs = cell.get("outputs", [])
+    hidden = [output.get("metadata", {}).get("scrapbook", {}).get("mime_prefix") for output in outputs]
+    return bool(outputs) and all(hidden)
+
+
+def only_prepares(cell: dict[str, Any]) -> bool:
+    """Whether a cell of a notebook shows nothing and mostly imports. The rest of it is settings, such as a style."""
+    if cell.get("outputs"):
+        return False
+    statements = ast.parse("".join(cell["source"])).body
+    imports = [isinstance(statement, ast.Import | ast.ImportFrom) for statement in statements]
+    return any(imports) and 2 * sum(imports) >= len(imports)
 
 
 def code_cells(document: nodes.document) -> Iterator[nodes.Element]:

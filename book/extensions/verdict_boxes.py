@@ -2,7 +2,7 @@
 
 A box has what the ledger's row of the claim has: what the claim says, the verdict, the size in each framework, what was
 asked, what the document found. It is made from that row, so it cannot say anything else. The cell below it is folded,
-with what it prints; so is the code of cells that do nothing but paste what other pages show. They are executed and
+with what it prints; so are cells that do nothing but import, or paste what other pages show. They are executed and
 compared as all others, and a click opens them. What such a cell prints besides its verdicts stays in sight.
 """
 
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from building_blocks import code_cells, is_chapter, read_notebook, reference
+from building_blocks import code_cells, is_chapter, only_pastes, only_prepares, read_notebook, reference
 from claim_ledger import css_class, stdout, verdict_cells
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
@@ -24,19 +24,12 @@ from sphinx.transforms.post_transforms import ReferencesResolver, SphinxPostTran
 VERDICT_LINE = re.compile(r"[A-Z]\d+: |    (PyTorch|Keras|both|asked|document|scope|then): ")
 
 
-def folded(children: Sequence[nodes.Node]) -> HideCodeCellNode:
+def folded(children: Sequence[nodes.Node], what: str = "how it was computed") -> HideCodeCellNode:
     """A closed fold, as MyST-NB makes it for a cell that is tagged `hide-cell`."""
-    fold = HideCodeCellNode(prompt_show="Show how it was computed", prompt_hide="Hide how it was computed")
+    fold = HideCodeCellNode(prompt_show=f"Show {what}", prompt_hide=f"Hide {what}")
     fold["classes"].append("above-input")
     fold.extend(children)
     return fold
-
-
-def only_pastes(cell: dict[str, Any]) -> bool:
-    """Whether a cell shows nothing, and leaves values for other pages."""
-    outputs = cell.get("outputs", [])
-    hidden = [output.get("metadata", {}).get("scrapbook", {}).get("mime_prefix") for output in outputs]
-    return bool(outputs) and all(hidden)
 
 
 def besides(cell: dict[str, Any]) -> str:
@@ -109,6 +102,8 @@ class VerdictBoxes(SphinxPostTransform):
                 cell.children = [*boxes, *more, folded(cell.children)]
             elif only_pastes(notebook[number]) and not cell.get("hide_mode"):
                 cell.children = [folded(cell.children)]
+            elif only_prepares(notebook[number]) and not cell.get("hide_mode"):
+                cell.children = [folded(cell.children, "the imports")]
             else:
                 continue
             for child in cell.children:

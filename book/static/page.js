@@ -33,6 +33,46 @@
   for (const kind of ["toggle", "change", "click"]) document.addEventListener(kind, ask, true);
 }
 
+// The style sets an output as small as its longest line needs, so that a phone shows its numbers without a sideways
+// scroll. What would be too small to read then wraps.
+addEventListener("DOMContentLoaded", () => {
+  const READABLE = 76;
+  for (const pre of document.querySelectorAll(".bd-article .cell_output pre")) {
+    const lines = pre.textContent.replace(/\n$/, "").split("\n");
+    const columns = Math.max(...lines.map((line) => line.length));
+    pre.style.setProperty("--columns", columns);
+    if (columns <= READABLE || pre.querySelector(":not(:empty)")) continue;
+    pre.classList.add("wraps");
+    pre.replaceChildren(...lines.flatMap((line) => {
+      const block = document.createElement("span");
+      block.textContent = line;
+      block.style.setProperty("--indent", `${Math.min(line.search(/\S|$/) + 2, 14)}ch`);
+      return [block, "\n"];
+    }));
+  }
+});
+
+// There a table of texts that is too wide, or has many columns, becomes a list: each cell says its column.
+addEventListener("DOMContentLoaded", () => {
+  const narrow = matchMedia("(max-width: 600px)");
+  const tables = [...document.querySelectorAll(".bd-article .pst-scrollable-table-container > table")]
+    .filter((table) => !table.matches(".claims, .claim-summary, .by-version, .sheet, .chapters"));
+  for (const table of tables) {
+    const names = [...table.querySelectorAll("thead tr:last-child > *")].map((cell) => cell.textContent.trim());
+    for (const cell of table.querySelectorAll("tbody tr > *")) cell.dataset.column = names[cell.cellIndex] ?? "";
+  }
+  const stack = () => {
+    for (const table of tables) {
+      table.classList.remove("stacked");
+      const many = [4, 5].includes(table.rows[0].cells.length) && !table.closest(".cell_output");
+      const wide = table.offsetWidth > table.parentElement.clientWidth + 1;
+      table.classList.toggle("stacked", narrow.matches && (many || wide));
+    }
+  };
+  stack();
+  addEventListener("resize", stack);
+});
+
 // What goes on beyond its right edge is marked, and the style fades it out there, until it is scrolled to its end.
 {
   const scrolls = ".bd-article :is(pre, .pst-scrollable-table-container, div.math > *)";
@@ -42,6 +82,36 @@
   addEventListener("resize", markAll);
   document.addEventListener("scroll", ({ target }) => target !== document && target.matches(scrolls) && mark(target), true);
 }
+
+// The contents mark the section that is read: the last one whose heading is above a line near the top, which moves down
+// at the end of the page, where the last headings never get there. The theme marks a heading only as it crosses its line
+// from below, which is wrong after a jump and on the way up; it looks for the name of the list.
+document.addEventListener("DOMContentLoaded", () => {
+  const contents = document.querySelector("#pst-page-toc-nav");
+  if (!contents) return;
+  contents.id = "contents-of-the-page";
+  const sections = new Map([...contents.querySelectorAll("a[href^='#']")]
+    .map((link) => [link, document.getElementById(decodeURIComponent(link.hash.slice(1)))])
+    .filter(([, section]) => section));
+  const mark = () => {
+    const left = document.documentElement.scrollHeight - innerHeight - scrollY;
+    const line = innerHeight - Math.min(left, 0.8 * innerHeight);
+    const passed = [...sections].filter(([, section]) => {
+      const heading = section.querySelector("h1, h2, h3, h4") ?? section;
+      return heading.checkVisibility() && heading.getBoundingClientRect().top < line;
+    });
+    const now = passed.at(-1)?.[0];
+    for (const link of sections.keys()) {
+      link.classList.toggle("active", link === now);
+      link.toggleAttribute("aria-current", link === now);
+    }
+    for (const item of contents.querySelectorAll(".toc-entry")) item.classList.toggle("active", item.contains(now ?? null));
+  };
+  let asked;
+  const ask = () => { cancelAnimationFrame(asked); asked = requestAnimationFrame(mark); };
+  for (const kind of ["scroll", "resize", "load"]) addEventListener(kind, ask, { passive: true });
+  ask();
+});
 
 // On a phone the contents of a page lie over it: a click on a heading must close them.
 document.addEventListener("click", ({ target }) => target.closest("dialog a[href^='#']")?.closest("dialog").close());

@@ -76,7 +76,7 @@ def torch_rows() -> Iterator[Row]:
 def _torch_denominator(case: str, name: str, data: Sequence[np.ndarray], weights: np.ndarray) -> Result:
     argument = "pos_weight" if "pos_weight" in case else "weight"
     given = import_torch().tensor(ROW_W if weights is ROW_W else CLASS_W)
-    losses = torch_loss(name, data, reduction="none")
+    losses = torch_loss(name, data, reduction="none").cpu()
     return _divided(torch_loss(name, data, **{argument: given}).item(), losses, weights)
 
 

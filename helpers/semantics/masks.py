@@ -178,4 +178,4 @@ def _torch_run(loss: Callable, table: np.ndarray, valid: np.ndarray, class_weigh
     given = {} if class_weights is None else {"weight": torch.tensor(class_weights)}
     value = loss(logits, torch.tensor(LABELS).flatten(), torch.tensor(valid).flatten(), **given)
     value.backward()
-    return value.item(), bias.grad.numpy()
+    return value.item(), bias.grad.cpu().numpy()

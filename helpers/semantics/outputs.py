@@ -165,5 +165,5 @@ def _torch_run(weights, reduce: Callable) -> Outcome:
     by_loop = isinstance(weights, dict) or reduce is _zip
     total = reduce(weights if by_loop else torch.tensor(weights), losses)
     total.backward()
-    found = losses.grad.numpy()
+    found = losses.grad.cpu().numpy()
     return found, total.item(), float((found * START).sum())

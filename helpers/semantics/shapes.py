@@ -242,7 +242,7 @@ def _torch_run(loss: str, name: str, logits: np.ndarray, targets, weights, last:
         z = torch.tensor(logits, requires_grad=True)
         losses = function(z, y, reduction="none", **given)
         (losses * w if name == "*" and not gradients else losses).sum().backward()
-        gradients.append(z.grad.numpy())
+        gradients.append(z.grad.cpu().numpy())
     weighted, plain = gradients
     if loss == CE or logits.shape[1] == 1:  # the channels of a pixel share its weight
         axis = -1 if last else 1

@@ -161,14 +161,6 @@ def test_a_box_says_what_the_row_says_and_its_cell_can_be_opened(open_page):
     assert cell.locator("pre").first.is_visible()
 
 
-@pytest.mark.parametrize("chapter", sorted({claim.chapter for claim in CLAIMS.values()}))
-def test_no_box_scrolls_sideways_on_a_phone(open_page, chapter):
-    page = open_page(f"book/{chapter}.html", width=420)
-    boxes = page.locator(".verdict-box, .verdict-box dd")
-    assert boxes.count() > 0
-    assert boxes.evaluate_all("all => all.filter(box => box.scrollWidth > box.clientWidth).length") == 0
-
-
 @pytest.mark.parametrize("filtered", ["", f"?document={DOCUMENT_OF[FIRST]}&text=fit"], ids=["all", "filtered"])
 def test_a_row_can_be_linked_to(open_page, filtered):
     row = LAST.lower()

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import axe_rules
 import nbformat
 import pytest
 from playwright.sync_api import Page
 
 ROOT = Path(__file__).parents[2]
-WIDTHS = [420, 768, 1280]
 # As a server sends them: compressed, which fonts are already.
 MAX_BYTES = 450_000
 # The page of the search brings the text of the whole book, so that it can search from disk.
@@ -152,24 +152,31 @@ def _source_has_formulas(path: str) -> bool:
     return bool(re.search(r"\$[^$]+\$", re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)))
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", [1280, 768])
 def test_nothing_sticks_out_of_the_window(shown, path, width):
     with _resized(shown, width):
-        too_wide, elements = shown.evaluate(STICKS_OUT)
-    assert too_wide <= 0, f"{path} is {too_wide} px wider than a window of {width} px: {elements}"
-    assert elements == []
+        _assert_nothing_sticks_out(shown, path)
 
 
-def test_figures_are_legible_on_a_phone(shown):
+def test_on_a_phone_nothing_sticks_out_boxes_fit_and_figures_are_legible(shown, path):
     with _resized(shown, 420):
-        sizes = shown.locator("article .cell_output img").evaluate_all(
-            "(images) => images.map((image) => [image.alt, image.naturalWidth, image.clientWidth])"
-        )
+        _assert_nothing_sticks_out(shown, path)
+        boxes = shown.locator(".verdict-box, .verdict-box dd")
+        too_wide = boxes.evaluate_all("all => all.filter(box => box.scrollWidth > box.clientWidth).map(box => box.id)")
+        images = shown.locator("article .cell_output img")
+        sizes = images.evaluate_all("all => all.map((image) => [image.alt, image.naturalWidth, image.clientWidth])")
+    assert too_wide == []
     for alt, natural, width in sizes:
         # A hidden one, in a tab or in a solution, has no width.
         if width:
             letters = SMALLEST_POINTS * DPI / 72 * width / natural
             assert round(letters, 1) >= LEGIBLE_PX, f"letters {letters:.1f} px high: {alt}"
+
+
+def _assert_nothing_sticks_out(page: Page, path: str) -> None:
+    too_wide, elements = page.evaluate(STICKS_OUT)
+    assert too_wide <= 0, f"{path} is {too_wide} px wider than its window: {elements}"
+    assert elements == []
 
 
 def test_each_cell_of_code_can_be_copied_and_none_is_cut_on_paper(shown, path):
@@ -189,6 +196,19 @@ def test_each_cell_of_code_can_be_copied_and_none_is_cut_on_paper(shown, path):
         too_long = shown.locator("article pre:visible").evaluate_all(cut)
         shown.emulate_media(media="screen")
     assert too_long == []
+
+
+# The last test of a page that is open: it opens all that is closed.
+def test_axe_finds_nothing(shown, path, seen):
+    axe_rules.open_everything(shown)
+    found = axe_rules.in_shape_and_colours(shown, seen)
+    assert not found, f"{path}:\n" + "\n".join(found)
+
+
+@pytest.fixture(scope="module")
+def seen() -> set[str]:
+    """The kinds of text whose colours were judged on the pages before."""
+    return set()
 
 
 @contextmanager

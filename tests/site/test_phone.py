@@ -1,4 +1,4 @@
-"""On a phone: what a finger must hit is large enough, and what goes on beyond the edge shows that it does."""
+"""On a phone: a finger hits what it must, numbers stand within the edge, and what goes beyond it shows that it does."""
 
 from __future__ import annotations
 
@@ -13,6 +13,30 @@ TOO_SMALL = """() => [...document.querySelectorAll("a[href], button, summary, in
   .map((element) => [element, element.getBoundingClientRect()])
   .filter(([, { width, height }]) => width && (width < 44 || height < 44))
   .map(([element, { width, height }]) => `${width} x ${height}: ${element.outerHTML.slice(0, 120)}`)"""
+# The numbers in outputs and tables of which a part lies beyond the edge of the window or of a box that scrolls.
+CUT_NUMBERS = r"""() => {
+  const cut = [];
+  for (const box of document.querySelectorAll(".bd-article :is(.cell_output pre, table)")) {
+    let edge = innerWidth;
+    for (let outer = box; outer !== document.body; outer = outer.parentElement)
+      if (getComputedStyle(outer).overflowX !== "visible")
+        edge = Math.min(edge, outer.getBoundingClientRect().left + outer.clientLeft + outer.clientWidth);
+    const texts = document.createTreeWalker(box, NodeFilter.SHOW_TEXT), range = document.createRange();
+    while (texts.nextNode())
+      for (const { index, 0: number } of texts.currentNode.data.matchAll(/[-+]?\d[\d.,%]*/g)) {
+        range.setStart(texts.currentNode, index);
+        range.setEnd(texts.currentNode, index + number.length);
+        const { width, right } = range.getBoundingClientRect();
+        if (width && right > edge + 1) cut.push(`${number} in ${box.textContent.trim().slice(0, 60)}`);
+      }
+  }
+  return cut;
+}"""
+OPEN_ALL = """() => {
+  for (const fold of document.querySelectorAll("details")) fold.open = true;
+  for (const button of document.querySelectorAll("button.toggle-button.toggle-button-hidden")) button.click();
+  dispatchEvent(new Event("resize"));
+}"""
 # One page of each kind: with tabs, sliders and verdicts, with filters, with folds, and without anything of it.
 PAGES = ["book/cluster_bias.html", "book/claims.html", "book/cheat_sheet.html", "search.html"]
 
@@ -30,10 +54,39 @@ def test_a_finger_hits_the_links_of_the_menus(open_page, toggle):
     assert page.evaluate(TOO_SMALL) == []
 
 
-@pytest.mark.parametrize("kind", ["pre", ".pst-scrollable-table-container"])
-def test_what_goes_on_beyond_the_edge_fades_out_until_its_end(open_page, kind):
+def test_no_number_of_an_output_or_a_table_is_cut(open_page, path):
+    page = open_page(f"{path}?framework=both", width=420)
+    page.evaluate(OPEN_ALL)
+    assert page.evaluate(CUT_NUMBERS) == []
+    smallest = ".bd-article .cell_output pre"
+    sizes = page.locator(smallest).evaluate_all("all => all.map((box) => parseFloat(getComputedStyle(box).fontSize))")
+    assert min(sizes, default=8) >= 8
+
+
+def test_a_number_that_is_cut_would_be_seen(open_page):
     page = open_page("book/cluster_bias.html", width=420)
-    wide = page.locator(f"{kind}[data-more]:visible").first
+    page.add_style_tag(content=".bd-article .cell_output pre { white-space: pre !important; }")
+    page.locator(".cell_output pre").first.evaluate("box => { box.textContent = ' '.repeat(99) + '0.5'; }")
+    assert "0.5 in 0.5" in page.evaluate(CUT_NUMBERS)
+
+
+def test_a_wide_table_becomes_a_list_that_names_its_columns(open_page):
+    page = open_page("book/cluster_bias.html", width=420)
+    cell = page.locator("table.stacked td", has_text="which sum to 1").first
+    expect(cell).to_be_visible()
+    assert cell.evaluate("cell => getComputedStyle(cell, '::before').content") == '"predicted: "'
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.locator("table.stacked")).to_have_count(0)
+
+
+def test_an_output_is_copied_as_it_was_printed(open_page):
+    wraps = open_page("book/cluster_bias.html", width=420).locator(".cell_output pre.wraps:visible").first
+    assert wraps.inner_text().splitlines() == wraps.text_content().splitlines()
+
+
+def test_what_goes_on_beyond_the_edge_fades_out_until_its_end(open_page):
+    page = open_page("book/cluster_bias.html", width=420)
+    wide = page.locator("pre[data-more]:visible").first
     expect(wide).to_be_visible()
     assert wide.evaluate("(box) => box.scrollWidth > box.clientWidth")
     assert "gradient" in wide.evaluate("(box) => getComputedStyle(box).maskImage")
@@ -45,3 +98,15 @@ def test_what_goes_on_beyond_the_edge_fades_out_until_its_end(open_page, kind):
 def test_what_fits_does_not_fade(open_page):
     page = open_page("book/cluster_bias.html", width=1280)
     assert page.locator("[data-more]").evaluate_all("all => all.filter(b => b.scrollWidth <= b.clientWidth)") == []
+
+
+def test_the_denominators_fit_a_phone(open_page):
+    """The table that everybody needs, on the start page."""
+    table = open_page("book/index.html", width=420).locator("table", has_text="weighted_mean")
+    assert table.first.evaluate("(table) => table.parentElement.scrollWidth <= table.parentElement.clientWidth")
+
+
+def test_on_a_laptop_no_line_of_code_is_cut(open_page):
+    page = open_page("book/keras_weights.html", width=1280)
+    assert page.locator(".cell_input pre:visible").count() > 20
+    assert page.locator(".cell_input pre[data-more]:visible").count() == 0

@@ -130,14 +130,19 @@ def test_both_frameworks_are_printed(open_page):
         assert panels.first.is_visible(), framework
 
 
-@pytest.mark.parametrize("framework", ["torch", "keras"])
-def test_the_cheat_sheet_is_two_pages_on_paper_in_the_chosen_framework(open_page, framework):
+@pytest.mark.parametrize("framework", ["torch", "keras", "both"])
+def test_the_cheat_sheet_is_two_pages_on_paper(open_page, framework):
     page = open_page(f"book/cheat_sheet.html?framework={framework}")
     paper = page.pdf(format="A4", margin=dict.fromkeys(("top", "right", "bottom", "left"), "12mm"))
     assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 2
     page.emulate_media(media="print")
     tables = {name: page.locator(f".framework-{name} table.sheet").is_visible() for name in ("torch", "keras")}
     assert tables == {name: name == framework for name in ("torch", "keras")}
+    shared = page.locator("table.sheet.shared")
+    assert shared.is_visible() == (framework == "both")
+    assert shared.locator("thead th").all_text_contents() == ["I have", "Denominator", "PyTorch", "Keras"]
+    row = shared.locator("tbody tr", has_text="no weights").first.locator("td").all_text_contents()
+    assert row[2:] == ["F.cross_entropy(z, y)", "ce(y, z)"]
 
 
 def test_the_machinery_of_the_cheat_sheet_is_closed_until_it_is_asked_for(open_page):
@@ -219,6 +224,16 @@ def test_the_contents_open_on_a_phone(open_page):
     page.locator(".bd-header-article .primary-toggle").click()
     link.click()
     page.wait_for_url("**/denominators.html")
+
+
+def test_the_contents_mark_what_is_read_after_a_jump_and_on_the_way_up(open_page):
+    page = open_page("book/cluster_bias.html", width=1400)
+    marked = page.locator(".bd-sidebar-secondary .page-toc a.active")
+    names = page.locator(".bd-article h2").evaluate_all("all => all.map((h2) => h2.closest('section').id)")
+    for name in [names[0], names[5], names[2], names[-1], names[4]]:
+        page.locator(f"#{name} > h2").evaluate("(h2) => scrollBy(0, h2.getBoundingClientRect().top - 60)")
+        expect(marked).to_have_count(1)
+        expect(marked).to_have_attribute("href", f"#{name}")
 
 
 def test_the_contents_can_be_put_away_on_a_laptop(open_page):

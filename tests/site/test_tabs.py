@@ -118,3 +118,45 @@ def test_on_paper_both_are_shown(open_page):
     page.emulate_media(media="print")
     assert shown(page) == {("torch", "keras")}
     expect(page.locator(".framework-tabs > label").first).to_be_hidden()
+
+
+def visible(page: Page, selector: str) -> tuple[bool, bool]:
+    """Whether anything of PyTorch, and anything of Keras, can be seen outside the tabs."""
+    return tuple(page.locator(f"{selector} .of-{name}:visible").count() > 0 for name in ("torch", "keras"))
+
+
+@pytest.mark.parametrize(("path", "selector"), [(CHAPTER, "pre.of-both"), ("book/keras_weights.html", "table.of-both")])
+def test_a_choice_hides_what_the_other_framework_printed_outside_the_tabs(open_page, path, selector):
+    page = open_page(path)
+    assert visible(page, selector) == (True, True), "who has not chosen sees both"
+    choose(page, "keras")
+    assert visible(page, selector) == (False, True)
+    note = page.locator(selector).first.evaluate("box => getComputedStyle(box, '::after').content")
+    assert "PyTorch is hidden" in note
+    page.emulate_media(media="print")
+    assert visible(page, selector) == (True, True)
+    page.emulate_media(media="screen")
+    choose(page, "both")
+    assert visible(page, selector) == (True, True)
+    assert open_page(path, java_script_enabled=False).locator(".of-both").count() == 0
+
+
+def test_lines_stay_as_they_were_printed(open_page):
+    """Whatever the script marks, the text is the same; a block with a line of neither framework is left alone."""
+    page, plain = open_page("book/decision.html"), open_page("book/decision.html", java_script_enabled=False)
+    texts = [p.locator(".cell_output pre").all_text_contents() for p in (page, plain)]
+    assert [text.rstrip() for text in texts[0]] == [text.rstrip() for text in texts[1]]
+    lines = page.locator("pre.of-both").evaluate_all("all => all.map((pre) => pre.textContent)")
+    assert lines and not any("logistic regression" in text for text in lines)
+
+
+@pytest.mark.parametrize("framework", NAMES)
+@pytest.mark.parametrize("width", [1280, 1400, 1700])
+def test_no_line_of_code_is_cut_on_a_laptop(open_page, framework, width):
+    page = open_page(f"book/keras_weights.html?framework={framework}", width=width)
+    cut = "all => all.filter((pre) => pre.scrollWidth > pre.clientWidth).map((pre) => pre.textContent)"
+    code = page.locator(".cell_input pre:visible")
+    assert code.count() > 10
+    assert code.evaluate_all(cut) == []
+    sizes = code.evaluate_all("all => all.map((pre) => parseFloat(getComputedStyle(pre).fontSize))")
+    assert min(sizes) > 10.5
