@@ -179,6 +179,18 @@ def test_a_version_that_cannot_be_had_is_reported_and_its_result_kept(own, capsy
     assert history.stored_at("one").read_text() == before
 
 
+@pytest.mark.parametrize(("status", "found"), [(0, "on the path"), (127, "of pyenv")])
+def test_a_shim_of_pyenv_that_runs_nothing_is_passed_over(monkeypatch, tmp_path, status, found):
+    shim, python = tmp_path / "shims" / "python9.9", tmp_path / "versions" / "9.9.1" / "bin" / "python9.9"
+    for path in shim, python:
+        path.parent.mkdir(parents=True)
+        path.write_text(f"#!/bin/sh\nexit {status}\n")
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(shim.parent))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    assert history.interpreter("9.9") == str({"on the path": shim, "of pyenv": python}[found])
+
+
 def test_an_unknown_environment_is_an_error_that_names_them(capsys):
     with pytest.raises(SystemExit):
         history.main(["tf-7"])

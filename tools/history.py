@@ -77,7 +77,9 @@ def interpreter(version: str) -> str:
     Raises:
         NotToBeHad: there is none.
     """
-    if found := shutil.which(f"python{version}"):
+    found = shutil.which(f"python{version}")
+    # pyenv puts a shim on the path for each Python that it has, and most of them only say that another one is chosen.
+    if found and subprocess.run([found, "-V"], capture_output=True).returncode == 0:
         return found
     folders = [
         Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions"),
@@ -107,8 +109,9 @@ def make(name: str, python: str) -> tuple[list[str], dict[str, str]]:
             target = ["--target", str(folder)] if overlay else []
             if not overlay:
                 run([interpreter(python), "-m", "venv", str(folder)])
-                # The pip of an old Python does not know the wheels of today.
-                run([command, "-m", "pip", "install", "--quiet", "--upgrade", "pip", "setuptools", "wheel"])
+                # The pip of an old Python does not know the wheels of today; that of 3.6 takes one too new for itself.
+                tools = ["pip<22", "setuptools<60", "wheel<0.38"] if python == "3.6" else ["pip", "setuptools", "wheel"]
+                run([command, "-m", "pip", "install", "--quiet", "--upgrade", *tools])
             run([command, "-m", "pip", "install", "--quiet", "--no-deps", *target, "-r", str(pins)])
             ready.write_text(pins.read_text(encoding="utf-8"), encoding="utf-8")
     return [command], {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}" if overlay else ""}
