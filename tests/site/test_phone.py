@@ -80,7 +80,7 @@ def test_a_wide_table_becomes_a_list_that_names_its_columns(open_page):
 
 
 def test_an_output_is_copied_as_it_was_printed(open_page):
-    wraps = open_page("book/cluster_bias.html", width=420).locator(".cell_output pre.wraps:visible").first
+    wraps = open_page("book/keras_weights.html", width=420).locator(".cell_output pre.wraps:visible").first
     assert wraps.inner_text().splitlines() == wraps.text_content().splitlines()
 
 
