@@ -343,10 +343,6 @@ def test_a_shift_of_5_6_standard_deviations_is_seen():
     assert np.mean([is_suspicious(new, old) for new, old in zip(fresh, stored, strict=True)]) > 0.99
 
 
-# Experiments that take so long that fewer than twenty seeds are stored so far.
-FEWER = {
-    ("probabilities", "fits"): 10,
-}
 STORED = [
     (path.stem, name, by_seed)
     for path in sorted((Path(__file__).parents[1] / "book" / "runs").glob("*.json"))
@@ -358,7 +354,7 @@ STORED = [
 def test_twenty_seeds_are_stored():
     assert STORED
     for chapter, name, by_seed in STORED:
-        assert len(by_seed) >= FEWER.get((chapter, name), 20), (chapter, name)
+        assert len(by_seed) >= 20, (chapter, name)
 
 
 def test_all_quantities_of_the_book_together_stay_under_one_false_alarm_in_a_thousand_runs():
