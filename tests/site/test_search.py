@@ -51,7 +51,7 @@ QUERIES = {
     "xgboost scale_pos_weight": "wrappers#trees",
     "skorch class weight": "wrappers#skorch",
     # Validation, stopping, probabilities.
-    "early stopping class weight": "mnist_stopping",
+    "early stopping class weight": "questions#which-monitor-should-early-stopping-watch-under-class-weights",
     "val_loss not weighted": "keras_weights",
     "validation_split sorted": "mnist_9_vs_4#what-validates",
     "calibrated probabilities after class weights": "questions#how-do-i-get-probabilities-back-after-class-weights",
