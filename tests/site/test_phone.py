@@ -104,9 +104,3 @@ def test_the_denominators_fit_a_phone(open_page):
     """The table that everybody needs, on the start page."""
     table = open_page("book/index.html", width=420).locator("table", has_text="weighted_mean")
     assert table.first.evaluate("(table) => table.parentElement.scrollWidth <= table.parentElement.clientWidth")
-
-
-def test_on_a_laptop_no_line_of_code_is_cut(open_page):
-    page = open_page("book/keras_weights.html", width=1280)
-    assert page.locator(".cell_input pre:visible").count() > 20
-    assert page.locator(".cell_input pre[data-more]:visible").count() == 0
