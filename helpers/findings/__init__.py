@@ -4,6 +4,7 @@ A measured quantity is an `Effect`: a number, its 95 % interval and the number o
 effects and from a `Criterion` that was stated before the experiment; its condition and its reason carry effects too.
 """
 
+from helpers.findings.pages import glue
 from helpers.findings.sizes import Effect, exact, mean, paired, ratio, share
 from helpers.findings.verdicts import Condition, Criterion, Finding, Reason, judge
 
@@ -14,6 +15,7 @@ __all__ = [
     "Finding",
     "Reason",
     "exact",
+    "glue",
     "judge",
     "mean",
     "paired",
