@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -12,6 +14,8 @@ from IPython.utils.capture import capture_output
 from myst_nb import glue as glue_of_myst_nb
 
 from helpers.findings import glue
+
+BOOK = Path(__file__).parents[1] / "book"
 
 
 def glued(function, *arguments) -> list[tuple[dict, dict]]:
@@ -34,3 +38,10 @@ def test_no_schema_of_notebooks_is_loaded():
     code = "import sys; from helpers.findings import glue; glue('a_name', 1.5); print('nbformat' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.split()[-1] == "False"
+
+
+def test_all_chapters_use_it():
+    chapters = [path for path in BOOK.glob("*.ipynb") if "glue(" in path.read_text(encoding="utf-8")]
+    imports = {path.name: re.findall(r"from (\S+) import glue", path.read_text(encoding="utf-8")) for path in chapters}
+    assert len(imports) > 11
+    assert {name: found for name, found in imports.items() if found != ["helpers.findings"]} == {}
