@@ -201,6 +201,13 @@ def test_what_a_claim_says_may_hold_code_and_formulas(build):
     assert says.code.text == "weight" and says.find(class_="math") and says.text.startswith("A weight of ")
 
 
+def test_what_a_chapter_found_may_hold_code(build):
+    found = Finding("C1", "holds, but `fit` drops it", {"PyTorch": "`weight=` is off by 0.1", "Keras": "0.2"})
+    row = build(lines("C1"), chapter=[pastes(found)]).page("index.html").find(id="c1")
+    assert [code.text for code in row.find_all("code")] == ["fit", "weight="]
+    assert "`" not in row.text
+
+
 def test_a_row_can_name_its_source(build):
     """As the claims of the second part do, that are of no document of the book."""
     ledger = "## P: Public\n\n" + lines("P1", document="P").replace("says.", "says. {cite:p}`elkan2001`")

@@ -12,7 +12,7 @@ from helpers.findings import Finding
 C1 = Finding(
     "C1", "holds if it is *small*, but slowly", {"PyTorch": "0.88", "Keras": "0.90"}, "at most 1", document="0.9"
 )
-C2 = Finding("C2", "does not hold: why", {"PyTorch": "1 -- 2", "Keras": "1 -- 2"})
+C2 = Finding("C2", "does not hold: `why`", {"PyTorch": "1 -- 2, `z`", "Keras": "1 -- 2, `z`"})
 IMPORTS = "import json\n\njson.dumps(1)"
 PRINTED = code("print(C1)", output=f"{C1}\n    formula: 0.89\n")
 
@@ -50,7 +50,8 @@ def test_a_box_says_what_the_row_of_the_ledger_says(project):
         ("Asked", "at most 1"),
         ("The document", "0.9"),
     ]
-    assert told(second) == [("C2", "What C2 says."), ("Verdict", C2.verdict), ("Both", "1 -- 2")]
+    assert told(second) == [("C2", "What C2 says."), ("Verdict", "does not hold: why"), ("Both", "1 -- 2, z")]
+    assert [code.text for code in second.select("code")] == ["why", "z"]
     assert "holds-if" in first["class"]
     assert "does-not-hold" in second["class"]
     assert first.dt.a["href"] == "index.html#c1"

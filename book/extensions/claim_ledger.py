@@ -172,8 +172,11 @@ class ClaimTable(SphinxDirective):
 
 
 def pasted(text: str) -> nodes.inline:
-    """A text that stays as the chapter wrote it: no typographic quotes or dots."""
-    return nodes.inline("", text, support_smartquotes=False)
+    """A text that stays as the chapter wrote it, but for code between backticks: no typographic quotes or dots."""
+    made = nodes.inline("", "", support_smartquotes=False)
+    for number, part in enumerate(text.split("`")):
+        made += nodes.literal("", part) if number % 2 else nodes.Text(part)
+    return made
 
 
 def figure(label: str, text: str, name: str) -> nodes.paragraph:
@@ -183,7 +186,7 @@ def figure(label: str, text: str, name: str) -> nodes.paragraph:
 
 def labelled(label: str, text: str, *classes: str) -> nodes.paragraph:
     """A text with its label in front."""
-    return nodes.paragraph("", "", nodes.strong("", label), pasted(f": {text}"), classes=list(classes))
+    return nodes.paragraph("", "", nodes.strong("", label), nodes.Text(": "), pasted(text), classes=list(classes))
 
 
 class ClaimSummary(SphinxDirective):

@@ -50,8 +50,8 @@ def parts(row: nodes.row) -> Iterator[tuple[str, list[nodes.Node]]]:
     yield "Claim", says[0].children
     yield "Verdict", verdict[0].children
     for paragraph in figures:
-        label, text = paragraph.children
-        yield label.astext(), [nodes.Text(text.astext().removeprefix(": "))]
+        label, _, text = paragraph.children
+        yield label.astext(), text.children
 
 
 def copied(node: nodes.Node) -> nodes.Node:
