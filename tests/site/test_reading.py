@@ -133,8 +133,9 @@ def test_both_frameworks_are_printed(open_page):
 @pytest.mark.parametrize("framework", ["torch", "keras", "both"])
 def test_the_cheat_sheet_is_two_pages_on_paper(open_page, framework):
     page = open_page(f"book/cheat_sheet.html?framework={framework}")
-    paper = page.pdf(format="A4", margin=dict.fromkeys(("top", "right", "bottom", "left"), "12mm"))
-    assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 2
+    for size in "A4", "Letter":
+        paper = page.pdf(format=size, margin=dict.fromkeys(("top", "right", "bottom", "left"), "12mm"))
+        assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 2, size
     page.emulate_media(media="print")
     tables = {name: page.locator(f".framework-{name} table.sheet").is_visible() for name in ("torch", "keras")}
     assert tables == {name: name == framework for name in ("torch", "keras")}
