@@ -38,18 +38,22 @@
 addEventListener("DOMContentLoaded", () => {
   const READABLE = 72, narrow = matchMedia("(max-width: 600px)").matches;
   const width = (lines) => Math.max(...lines.map((line) => line.length));
+  // A line above a table, such as its title: words with one blank between them.
+  const isTitle = (line) => !/\d|\S {2}/.test(line) && !line.startsWith("  ");
   // The columns of a table stand as near to each other as some blanks allow.
-  const squeezed = (lines, blanks) => {
-    const empty = Array.from({ length: width(lines) }, (_, i) => lines.every((line) => (line[i] ?? " ") === " "));
+  const squeezed = (lines, titles, blanks) => {
+    const rows = lines.filter((_, i) => !titles[i]);
+    const empty = Array.from({ length: width(lines) }, (_, i) => rows.every((line) => (line[i] ?? " ") === " "));
     const kept = empty.map((_, i) => i < blanks || !empty.slice(i - blanks, i + 1).every(Boolean));
-    return lines.map((line) => [...line].filter((_, i) => kept[i]).join(""));
+    return lines.map((line, row) => (titles[row] ? line : [...line].filter((_, i) => kept[i]).join("")));
   };
   for (const pre of document.querySelectorAll(".bd-article .cell_output pre")) {
     let lines = pre.textContent.replace(/\n$/, "").split("\n");
     const plain = !pre.querySelector(":not(:empty)");
     if (narrow && plain) {
-      lines = squeezed(lines, 2);
-      if (width(lines) > READABLE) lines = squeezed(lines, 1);
+      const titles = lines.map(isTitle);
+      lines = squeezed(lines, titles, 2);
+      if (width(lines) > READABLE) lines = squeezed(lines, titles, 1);
       pre.textContent = `${lines.join("\n")}\n`;
     }
     const columns = width(lines);

@@ -84,6 +84,23 @@ def test_an_output_is_copied_as_it_was_printed(open_page):
     assert wraps.inner_text().splitlines() == wraps.text_content().splitlines()
 
 
+def test_a_title_does_not_keep_the_columns_of_its_table_apart(open_page):
+    table = open_page("book/many_devices.html", width=420).locator(".cell_output pre", has_text="wrong form: error")
+    expect(table.first).to_contain_text("weighted_mean")
+    assert table.evaluate_all("all => all.map((box) => box.classList.contains('wraps'))") == [False, False]
+
+
+FORMULAS = ["many_devices", "tokens", "probabilities", "denominators"]
+
+
+@pytest.mark.parametrize("chapter", FORMULAS)
+def test_the_formulas_of_a_prediction_fit_a_phone(open_page, chapter):
+    formulas = open_page(f"book/{chapter}.html", width=420).locator("math[display=block]")
+    assert formulas.count()
+    cut = "all => all.filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.textContent)"
+    assert formulas.evaluate_all(cut) == []
+
+
 def test_what_goes_on_beyond_the_edge_fades_out_until_its_end(open_page):
     page = open_page("book/cluster_bias.html", width=420)
     wide = page.locator("pre[data-more]:visible").first

@@ -130,11 +130,22 @@ def test_both_frameworks_are_printed(open_page):
         assert panels.first.is_visible(), framework
 
 
+def test_the_first_chapter_begins_with_its_picture(open_page):
+    page = open_page("book/regression_emphasis.html", width=1400, height=900)
+    picture = page.locator("article figure img").first.bounding_box()
+    assert picture["y"] + picture["height"] <= 900
+    # Native code in both frameworks comes before the first line that computes with a helper of the book.
+    codes = page.locator("article .cell_input pre:visible").all_text_contents()
+    native = next(i for i, code in enumerate(codes) if "torch.nn.Linear" in code)
+    assert native < next(i for i, code in enumerate(codes) if "weights.exponential_weights" in code)
+
+
 @pytest.mark.parametrize("framework", ["torch", "keras", "both"])
 def test_the_cheat_sheet_is_two_pages_on_paper(open_page, framework):
     page = open_page(f"book/cheat_sheet.html?framework={framework}")
-    paper = page.pdf(format="A4", margin=dict.fromkeys(("top", "right", "bottom", "left"), "12mm"))
-    assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 2
+    for size in "A4", "Letter":
+        paper = page.pdf(format=size, margin=dict.fromkeys(("top", "right", "bottom", "left"), "12mm"))
+        assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 2, size
     page.emulate_media(media="print")
     tables = {name: page.locator(f".framework-{name} table.sheet").is_visible() for name in ("torch", "keras")}
     assert tables == {name: name == framework for name in ("torch", "keras")}
