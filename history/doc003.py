@@ -40,8 +40,10 @@ def second_compile():
     x, y = random.rand(64, 4), random.randint(0, 2, 64)
     found = {}
     for name in ("no second compile", "a new optimiser", "the same object"):
+        new_graph(0)
         optimizer = keras.optimizers.Adam()
-        model = keras.models.Sequential([keras.layers.Dense(1, activation="sigmoid", use_bias=False, input_dim=4)])
+        layer = keras.layers.Dense(1, activation="sigmoid", use_bias=False, kernel_initializer="zeros", input_dim=4)
+        model = keras.models.Sequential([layer])
         model.compile(loss="binary_crossentropy", optimizer=optimizer)
         model.fit(x, y, epochs=3, batch_size=16, verbose=0)
         before, steps = model.get_weights(), step_of(model)

@@ -1,4 +1,4 @@
-"""Document 004: weight 2 on the digit 5, on TensorFlow of 2022 and today: its claims D1, D2, D4, D5, D6.
+"""Document 004: weight 2 on the digit 5, on TensorFlow of 2022: its claims D1, D2, D4, D5 and D6.
 
 Network, optimiser, batch size and the one epoch are the document's. Its ten epochs (D3) take minutes, and are left out.
 Each weighted network has an unweighted twin, which the document lacks. Three edits, the same for all versions: starting
