@@ -88,7 +88,7 @@ bench: $(READY)  ## measure the helpers' speed, and keep the table in benchmarks
 	@echo "This takes about a minute."
 	@$(BIN)/python benchmarks/run.py > benchmarks/results.md; status=$$?; cat benchmarks/results.md; exit $$status
 
-history: $(READY)  ## run the documents on the versions of their day, and compare; takes hours and 25 GB; ONLY=tf-2.1
+history: $(READY)  ## run the documents on the versions of their day, and compare; takes hours and 35 GB; ONLY=tf-2.1
 	@$(BIN)/python -m tools.history $(ONLY)
 
 constraints: $(READY)  ## choose anew the versions of all that requirements.txt brings along, for all three Pythons

@@ -102,6 +102,7 @@ def test_the_scripts_are_python_3_6(path):
         ({"a": 1}, {}, ["a: gone"]),
         ({}, {"a": 1}, []),
         ({"observed": "x", "detail": "{1, 2}"}, {"observed": "x", "detail": "{2, 1}"}, []),
+        ({"unrepeatable": [1], "b": 1}, {"unrepeatable": [2], "b": 2}, ["b: 1 is now 2"]),
         ({"observed": "x", "detail": ""}, {"observed": "y", "detail": ""}, ["observed: 'x' is now 'y'"]),
         ({"a": [1]}, {"a": [1, 2]}, ["a: [1] is now [1, 2]"]),
     ],

@@ -4,7 +4,7 @@
 
 `history/environments.toml` names the environments: a Python, and the scripts that run there, with a backend of Keras
 after an @ where they need one. What is installed stands in `history/requirements/NAME.txt`, every package pinned.
-Environments lie in `_build/history` and are kept; all of them together take about 25 GB. `python = "book"` is the
+Environments lie in `_build/history` and are kept; all of them together take about 35 GB. `python = "book"` is the
 Python of the book, with the requirements in a folder that is searched before its own packages.
 
 An environment that cannot be had any more (no such interpreter, a package that the registry has lost) is reported, and
@@ -39,8 +39,9 @@ SHOWN = 10  # changes of one environment
 LIMIT = 3600  # seconds for one script
 # What a script returns under this name ends elsewhere on another processor: it is compared on the one of the record.
 CHAOTIC = "chaotic"
-# The text of an error, which may list a set in another order each time: kept for the reader, not compared.
-UNSTABLE = "detail"
+# Kept for the reader, not compared: the text of an error, which may list a set in another order each time, and
+# trainings of a version that ends elsewhere in each run, with the same seed and in one thread.
+UNSTABLE = "detail", "unrepeatable"
 
 
 class NotToBeHad(Exception):
@@ -155,7 +156,7 @@ def changes(stored: Any, now: Any, place: str = "") -> Iterator[str]:
     """
     if isinstance(stored, dict) and isinstance(now, dict):
         for key in stored:
-            if key == UNSTABLE:
+            if key in UNSTABLE:
                 continue
             if key in now:
                 yield from changes(stored[key], now[key], f"{place}{key}: ")
