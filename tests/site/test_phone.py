@@ -90,7 +90,7 @@ def test_a_title_does_not_keep_the_columns_of_its_table_apart(open_page):
     assert table.evaluate_all("all => all.map((box) => box.classList.contains('wraps'))") == [False, False]
 
 
-FORMULAS = ["many_devices", "tokens", "probabilities", "denominators"]
+FORMULAS = ["many_devices", "tokens", "probabilities", "denominators", "sampling"]
 
 
 @pytest.mark.parametrize("chapter", FORMULAS)
