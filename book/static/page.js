@@ -40,11 +40,13 @@ addEventListener("DOMContentLoaded", () => {
   const width = (lines) => Math.max(...lines.map((line) => line.length));
   // A line above a table, such as its title: words with one blank between them.
   const isTitle = (line) => !/\d|\S {2}/.test(line) && !line.startsWith("  ");
-  // The columns of a table stand as near to each other as some blanks allow.
+  // The columns of a table stand as near to each other as some blanks allow. What is indented below a title stays so, such
+  // as the body of a function.
   const squeezed = (lines, titles, blanks) => {
     const rows = lines.filter((_, i) => !titles[i]);
     const empty = Array.from({ length: width(lines) }, (_, i) => rows.every((line) => (line[i] ?? " ") === " "));
-    const kept = empty.map((_, i) => i < blanks || !empty.slice(i - blanks, i + 1).every(Boolean));
+    const start = empty.indexOf(false);
+    const kept = empty.map((_, i) => i < start || i < blanks || !empty.slice(i - blanks, i + 1).every(Boolean));
     return lines.map((line, row) => (titles[row] ? line : [...line].filter((_, i) => kept[i]).join("")));
   };
   for (const pre of document.querySelectorAll(".bd-article .cell_output pre")) {

@@ -90,6 +90,13 @@ def test_a_title_does_not_keep_the_columns_of_its_table_apart(open_page):
     assert table.evaluate_all("all => all.map((box) => box.classList.contains('wraps'))") == [False, False]
 
 
+def test_printed_code_keeps_its_indentation(open_page):
+    printed = open_page("book/many_devices.html", width=420).locator(".cell_output pre", has_text="def step(").first
+    lines = printed.text_content().splitlines()
+    assert [line.index(line.strip()) for line in lines[:2]] == [0, 4]
+    assert any(line.startswith("        with ") for line in lines)
+
+
 FORMULAS = ["many_devices", "tokens", "probabilities", "denominators", "sampling"]
 
 
