@@ -57,7 +57,8 @@ def pastes(*found: Finding) -> nbformat.NotebookNode:
 
 def lines(*claims: str, document: str = "000", chapter: str = "chapter.ipynb") -> str:
     """The source of a table of claims."""
-    return "\n".join([f"```{{claim-table}} {document} {chapter}", *(f"{c}: What {c} says." for c in claims), "```\n\n"])
+    rows = [f"{claim}: What {claim} says.\n→ The experiment" for claim in claims]
+    return "\n".join([f"```{{claim-table}} {document} {chapter}", *rows, "```\n\n"])
 
 
 @pytest.fixture
@@ -65,12 +66,16 @@ def build(tmp_path):
     """Build a ledger and its chapters. The last cell of each chapter pastes."""
 
     def build(ledger: str, *extensions: str, files=(), settings=(), **chapters: list) -> Project:
-        notebooks = {f"{name}.ipynb": [new_markdown_cell(f"# The {name}"), *cells] for name, cells in chapters.items()}
+        start = "# The {}\n\n## The `experiment`"
+        notebooks = {
+            f"{name}.ipynb": [new_markdown_cell(start.format(name)), *cells] for name, cells in chapters.items()
+        }
         project = Project(
             tmp_path,
             [*extensions, "claim_ledger"],
             {"index.md": LEDGER + ledger, **notebooks, **dict(files)},
             nitpicky=True,
+            myst_heading_anchors=3,
             html_static_path=[str(EXTENSIONS.parent / "static")],
             **dict(settings),
         )
@@ -81,8 +86,8 @@ def build(tmp_path):
 
 
 def linked_cell(project: Project, claim: str):
-    """The cell that the name of a claim in the ledger leads to."""
-    page, anchor = project.page("index.html").find(id=claim.lower()).th.a["href"].split("#")
+    """The cell that the verdict of a claim in the ledger leads to."""
+    page, anchor = project.page("index.html").find(id=claim.lower()).select_one(".verdict a")["href"].split("#")
     target = project.page(page).find(id=anchor)
     return target if target.name == "div" else target.parent
 
@@ -95,12 +100,21 @@ CELLS = {
 
 
 @pytest.mark.parametrize(("cells", "place"), CELLS.values(), ids=CELLS)
-def test_the_name_of_a_claim_leads_to_the_cell_that(build, cells, place):
+def test_the_verdict_of_a_claim_leads_to_the_cell_that(build, cells, place):
     """And no other cell that names a claim, "F1" for instance, has anything to do with it."""
     others = [code('key = "F1"; before = f"C{1}"'), code('findings.judge("C1")', output="C1: holds up\nC2: holds")]
     project = build(lines("C1"), chapter=[*others, *cells])
     assert project.warnings == ""
     assert linked_cell(project, "C1").find(class_="cell_input").text.strip() == cells[place].source
+
+
+def test_the_name_of_a_claim_leads_to_the_section_of_its_experiment(build):
+    later = new_markdown_cell("## What was found")
+    project = build(lines("C1"), chapter=[later, shows(HOLDS), pastes(HOLDS)])
+    page, anchor = project.page("index.html").find(id="c1").th.a["href"].split("#")
+    target = project.page(page).find(id=anchor)
+    assert target.find(["h1", "h2", "h3"]).text.startswith("The experiment")
+    assert target.find(class_="cell") is None, "the verdict stands in another section"
 
 
 def test_two_claims_of_one_cell_lead_to_it(build):
@@ -182,6 +196,7 @@ def test_all_rows_are_data_too(build):
         "claim": "C1",
         "source": "000",
         "chapter": "chapter.ipynb",
+        "section": "The experiment",
         "says": "What C1 says.",
         "verdict": "holds if x",
         "kind": "holds if",
@@ -195,7 +210,7 @@ def test_all_rows_are_data_too(build):
 
 
 def test_what_a_claim_says_may_hold_code_and_formulas(build):
-    ledger = "```{claim-table} 000 chapter.ipynb\nC1: A `weight` of $e^{-kx}$: [0, 1].\n```\n"
+    ledger = "```{claim-table} 000 chapter.ipynb\nC1: A `weight` of $e^{-kx}$: [0, 1].\n→ The experiment\n```\n"
     page = build(ledger, chapter=[pastes(HOLDS)]).page("index.html")
     says = page.find(id="c1").td
     assert says.code.text == "weight" and says.find(class_="math") and says.text.startswith("A weight of ")
@@ -263,7 +278,12 @@ REFUSED = {
     "the verdict is no verdict": (
         lines("C1"), [pastes(Finding("C1", "holds up", SAME))], "starts with none of",
     ),
-    "the line has no claim": (lines("C1", "claim"), [pastes(HOLDS)], "expected a line such as"),
+    "the line has no claim": (lines("C1").replace("C1:", "claim:"), [pastes(HOLDS)], "expected lines such as"),
+    "it names no section": (lines("C1").replace("→ The experiment\n", ""), [pastes(HOLDS)], "expected lines such as"),
+    "there is no such section": (
+        lines("C1").replace("→ The", "→ An"), [pastes(HOLDS)], "chapter.ipynb has no section 'An experiment'",
+    ),
+    "it leads to the title": (lines("C1").replace("experiment", "chapter"), [pastes(HOLDS)], "has no section"),
     "the text cannot be read": (lines("C1").replace("What", "{no}`role`"), [pastes(HOLDS)], "Unknown"),
 }  # fmt: skip
 
@@ -281,7 +301,7 @@ def test_the_build_warns_if_two_chapters_compute_a_claim(build):
 def test_a_chapter_that_was_executed_again_changes_the_ledger(build):
     project = build(lines("C1"), chapter=[pastes(HOLDS)])
     again = pastes(Finding("C1", "does not hold", SAME))
-    project.write("chapter.ipynb", [new_markdown_cell("# T"), again])
+    project.write("chapter.ipynb", [new_markdown_cell("# T\n\n## The experiment"), again])
     project.build()
     assert project.page("index.html").find(id="c1").find(class_="verdict").text == "does not hold"
 

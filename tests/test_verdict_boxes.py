@@ -19,7 +19,13 @@ PRINTED = code("print(C1)", output=f"{C1}\n    formula: 0.89\n")
 
 def files(ledger: str) -> dict:
     """A chapter that prints two verdicts in two cells and pastes both in a third."""
-    cells = [new_markdown_cell("# Chapter"), PRINTED, shows(C2), pastes(C1, C2), code("plain()", output="1\n")]
+    cells = [
+        new_markdown_cell("# Chapter\n\n## The experiment"),
+        PRINTED,
+        shows(C2),
+        pastes(C1, C2),
+        code("plain()", output="1\n"),
+    ]
     cells += [code(IMPORTS), code("import json\njson.dumps(1)\nx = 1"), code("import this", output="Zen\n")]
     return {"index.md": LEDGER + ledger, "chapter.ipynb": cells}
 
@@ -28,7 +34,11 @@ def files(ledger: str) -> dict:
 def project(tmp_path_factory) -> Project:
     """The website of the chapter, with its ledger."""
     project = Project(
-        tmp_path_factory.mktemp("boxes"), ["claim_ledger", "verdict_boxes"], files(lines("C1", "C2")), smartquotes=True
+        tmp_path_factory.mktemp("boxes"),
+        ["claim_ledger", "verdict_boxes"],
+        files(lines("C1", "C2")),
+        smartquotes=True,
+        myst_heading_anchors=3,
     )
     project.build()
     return project

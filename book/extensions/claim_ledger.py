@@ -1,19 +1,21 @@
 """Make the ledger of claims, and tie each claim to the code cell that shows its verdict.
 
-On the page of the ledger this directive names a document and a chapter, and says what each claim says:
+On the page of the ledger this directive names a document and a chapter, and says what each claim says, and below it
+which section of the chapter is its experiment:
 
     ```{claim-table} 000 cluster_bias.ipynb
     C1: Unweighted logistic regression gives symmetric probabilities at the two centres.
+    → Compare with the prediction
     ```
 
-It becomes a table. Verdicts and figures are those that the chapter pasted with `glue`. `{claim-summary}` becomes a
-table of all documents and verdicts, with a link to `claims.json`, which has all rows as data. In prose, {claim}`C1`
-leads to the row of a claim.
+It becomes a table. The name of a claim leads to that section, its verdict to the cell that shows it. Verdicts and
+figures are those that the chapter pasted with `glue`. `{claim-summary}` becomes a table of all documents and verdicts,
+with a link to `claims.json`, which has all rows as data. In prose, {claim}`C1` leads to the row of a claim.
 
-A claim is computed where `C1_verdict` is glued, however the verdict came about. Its row leads to the first cell that
-prints the glued verdict as a line of its own ("C1: holds"): what a reader lands on says what the row says. Where no
-cell prints it, the row leads to the cell that glued it. A claim that no cell glues, that two cells glue, or that is
-missing from the ledger is a warning.
+A claim is computed where `C1_verdict` is glued, however the verdict came about. Its verdict leads to the first cell
+that prints it as a line of its own ("C1: holds"): what a reader lands on says what the row says. Where no cell prints
+it, it leads to the cell that glued it. A claim that no cell glues, that two cells glue, or that is missing from the
+ledger is a warning, and so is a section that the chapter does not have.
 """
 
 from __future__ import annotations
@@ -27,12 +29,14 @@ from typing import Any
 
 from building_blocks import FRAMEWORKS, code_cells, entry, is_chapter, read_notebook, reference, table
 from docutils import nodes
+from myst_parser.mdit_to_docutils.base import default_slugify
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-LINE = re.compile(r"([A-Z]\d+): (.+)")
+CLAIM = re.compile(r"([A-Z]\d+): (.+)\n→ (.+)")
+HEADING = re.compile(r"#{2,3} (.+)")
 KINDS = ("holds", "holds if", "holds, but", "does not hold")
 # A plain "holds" has no more words. A verdict that says both "holds if" and "but" counts as the first of them.
 KIND = re.compile(r"holds$|holds if\b|holds, but\b|does not hold\b")
@@ -77,6 +81,18 @@ def verdict_cells(cells: Sequence[dict[str, Any]]) -> Iterator[tuple[str, int]]:
                 yield claim, next((place for place, lines in enumerate(printed) if line in lines), number)
 
 
+def sections(cells: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The headings of a notebook as a page shows them, below its title, with the anchors that MyST gives them."""
+    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    titles = [plain(match[1]) for line in text.splitlines() if (match := HEADING.fullmatch(line))]
+    return {title: default_slugify(title) for title in titles}
+
+
+def plain(heading: str) -> str:
+    """A heading without its marks for code and emphasis."""
+    return re.sub(r"[`*]", "", heading).strip()
+
+
 def stdout(cell: dict[str, Any]) -> str:
     """What a cell printed."""
     return "".join("".join(output["text"]) for output in cell.get("outputs", ()) if output.get("name") == "stdout")
@@ -101,24 +117,29 @@ class ClaimTable(SphinxDirective):
         self.env.note_dependency(relative)
         if not Path(path).exists():
             raise self.error(f"there is no chapter {chapter}.")
-        self.chapter, self.values = chapter, glued(read_notebook(path)["cells"])
+        cells = read_notebook(path)["cells"]
+        self.chapter, self.values, self.sections = chapter, glued(cells), sections(cells)
         if Path(path).with_name(THEN).exists():
             self.env.note_dependency(str(Path(relative).with_name(THEN)))
             then = glued(read_notebook(Path(path).with_name(THEN))["cells"])
             self.values |= {name: text for name, text in then.items() if name.endswith("_then")}
         # What fails is what a reader looks for: it stands first.
-        rows = sorted((self.row(text) for text in self.content if text), key=lambda row: -KINDS.index(row["kind"]))
+        lines = [line for line in self.content if line]
+        claims = ("\n".join(lines[start : start + 2]) for start in range(0, len(lines), 2))
+        rows = sorted(map(self.row, claims), key=lambda row: -KINDS.index(row["kind"]))
         title = reference("doc", "/" + relative.removesuffix(".ipynb"))
         line = nodes.paragraph("", "Computed in ", title)
         body = table("claims", ("claim", "what it says", "verdict", "figures"), rows, stub=True)
         return [nodes.container("", line, body, classes=["claims-of-chapter"])]
 
-    def row(self, line: str) -> nodes.row:
+    def row(self, lines: str) -> nodes.row:
         """One claim: its name, what it says, the verdict, and the figures behind it."""
-        match = LINE.fullmatch(line)
+        match = CLAIM.fullmatch(lines)
         if not match:
-            raise self.error(f"expected a line such as 'C1: what it says', got {line!r}.")
-        claim, text = match.groups()
+            raise self.error(
+                f"expected lines such as 'C1: what it says', '→ heading in {self.chapter}', got {lines!r}."
+            )
+        claim, text, heading = match.groups()
         # MyST reports what it cannot parse by itself.
         says, _ = self.parse_inline(text)
         verdict = self.value(claim + VERDICT)
@@ -127,16 +148,23 @@ class ClaimTable(SphinxDirective):
             raise self.error(f"the verdict of {claim} starts with none of {', '.join(KINDS)}: {verdict!r}.")
         kind, reason = first_words[0], verdict[first_words.end() :]
         entries = [
-            entry(reference("claim-cell", claim, claim)),
+            entry(self.link(claim, plain(heading))),
             entry(*says),
-            entry(nodes.strong("", kind, classes=["verdict"]), pasted(reason)),
+            entry(nodes.strong("", "", reference("claim-cell", claim, kind), classes=["verdict"]), pasted(reason)),
             nodes.entry("", *self.figures(claim), *self.notes(claim)),
         ]
-        facts = {"document": self.document, "kind": kind, "record": self.record(claim, text, verdict, kind)}
+        facts = {"document": self.document, "kind": kind, "record": self.record(claim, text, plain(heading), verdict)}
         classes = ["claim", f"document-{self.document}", css_class(kind)]
         row = nodes.row("", *entries, ids=[claim.lower()], classes=classes, **facts)
         self.env.get_domain("std").note_object("claim", claim, claim.lower(), location=self.get_location())
         return row
+
+    def link(self, claim: str, heading: str) -> nodes.Node:
+        """The name of a claim, as a link to the section with its experiment."""
+        if heading not in self.sections:
+            raise self.error(f"{self.chapter} has no section {heading!r}, where {claim} is to lead.")
+        [link], _ = self.parse_inline(f"[{claim}]({self.chapter}#{self.sections[heading]})")
+        return link
 
     def figures(self, claim: str) -> list[nodes.paragraph]:
         """The figure of each framework, or one for both where they say the same."""
@@ -150,16 +178,17 @@ class ClaimTable(SphinxDirective):
         known = [name for name in NOTES if f"{claim}_{name}" in self.values]
         return [labelled(NOTES[name], self.value(f"{claim}_{name}"), "note-of") for name in known]
 
-    def record(self, claim: str, says: str, verdict: str, kind: str) -> dict[str, Any]:
+    def record(self, claim: str, says: str, section: str, verdict: str) -> dict[str, Any]:
         """The row as data."""
         notes = {name: self.value(f"{claim}_{name}") for name in NOTES if f"{claim}_{name}" in self.values}
         return {
             "claim": claim,
             "source": self.document,
             "chapter": self.chapter,
+            "section": section,
             "says": says,
             "verdict": verdict,
-            "kind": kind,
+            "kind": KIND.match(verdict)[0],
             "figures": {label: self.value(f"{claim}_{label.lower()}") for label in FRAMEWORKS.values()},
             **{name: notes.get(name) for name in NOTES},
         }

@@ -48,7 +48,9 @@ def parts(row: nodes.row) -> Iterator[tuple[str, list[nodes.Node]]]:
     """Each line of a box: its label, and what stands beside it."""
     _, says, verdict, figures = row.children
     yield "Claim", says[0].children
-    yield "Verdict", verdict[0].children
+    # In the row the verdict is a link to this box.
+    _, *reason = verdict[0].children
+    yield "Verdict", [nodes.strong("", row["kind"], classes=["verdict"]), *reason]
     for paragraph in figures:
         label, _, text = paragraph.children
         yield label.astext(), text.children

@@ -40,19 +40,39 @@ addEventListener("DOMContentLoaded", () => {
   const width = (lines) => Math.max(...lines.map((line) => line.length));
   // A line above a table, such as its title: words with one blank between them.
   const isTitle = (line) => !/\d|\S {2}/.test(line) && !line.startsWith("  ");
-  // The columns of a table stand as near to each other as some blanks allow.
+  // The columns of a table stand as near to each other as some blanks allow. What is indented below a title stays so, such
+  // as the body of a function.
+  const emptyColumns = (rows) =>
+    Array.from({ length: width(rows) }, (_, i) => rows.every((line) => (line[i] ?? " ") === " "));
   const squeezed = (lines, titles, blanks) => {
-    const rows = lines.filter((_, i) => !titles[i]);
-    const empty = Array.from({ length: width(lines) }, (_, i) => rows.every((line) => (line[i] ?? " ") === " "));
-    const kept = empty.map((_, i) => i < blanks || !empty.slice(i - blanks, i + 1).every(Boolean));
+    const empty = emptyColumns(lines.filter((_, i) => !titles[i]));
+    const start = empty.indexOf(false);
+    const kept = empty.map((_, i) => i < start || i < blanks || !empty.slice(i - blanks, i + 1).every(Boolean));
     return lines.map((line, row) => (titles[row] ? line : [...line].filter((_, i) => kept[i]).join("")));
   };
+  // Where the second column of a table begins, with two blanks before it in all rows. 0 if there is none.
+  const secondColumn = (lines) => {
+    const empty = emptyColumns(lines), start = empty.indexOf(false);
+    const second = empty.findIndex((blank, i) => i > start && !blank && empty[i - 1] && empty[i - 2]);
+    return lines.length > 2 && second > 0 && lines.every((line) => line.slice(second).trim()) ? second : 0;
+  };
+  const spanOf = (text, name = "cells") => Object.assign(document.createElement("span"), { textContent: text, className: name });
   for (const pre of document.querySelectorAll(".bd-article .cell_output pre")) {
     let lines = pre.textContent.replace(/\n$/, "").split("\n");
     const plain = !pre.querySelector(":not(:empty)");
     if (narrow && plain) {
       const titles = lines.map(isTitle);
       lines = squeezed(lines, titles, 2);
+      // Of a table that is too wide each row is two lines: its name, and below it the rest.
+      const second = width(squeezed(lines, titles, 1)) > READABLE ? secondColumn(lines) : 0;
+      const [names, cells] = [lines.map((line) => line.slice(0, second)), lines.map((line) => line.slice(second))];
+      const needed = Math.max(width(names.map((name) => name.trimEnd())), width(cells) + 2);
+      if (second && needed <= READABLE) {
+        pre.style.setProperty("--columns", needed);
+        pre.classList.add("named-rows");
+        pre.replaceChildren(...names.flatMap((name, i) => [spanOf(name, name.trim() ? "name" : "no-name"), spanOf(cells[i]), "\n"]));
+        continue;
+      }
       if (width(lines) > READABLE) lines = squeezed(lines, titles, 1);
       pre.textContent = `${lines.join("\n")}\n`;
     }

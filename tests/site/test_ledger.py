@@ -20,6 +20,11 @@ BOOK = Path(__file__).parents[2] / "book"
 LEDGER = "book/claims.html"
 # Longest first: each verdict is of the first kind that it starts with.
 KINDS = ("does not hold", "holds, but", "holds if", "holds")
+HEADING = """id => {
+  const heading = document.getElementById(id).querySelector("h2, h3").cloneNode(true);
+  heading.querySelector(".headerlink").remove();
+  return heading.textContent.replaceAll("’", "'");
+}"""
 SHOWN = "rows => rows.filter(row => row.checkVisibility()).map(row => row.id.toUpperCase())"
 
 
@@ -44,18 +49,20 @@ def read_claims() -> dict[str, Claim]:
     return claims
 
 
-def read_documents() -> dict[str, str]:
-    """Claim -> its document, in the order of the ledger."""
-    documents, document = {}, ""
+def read_ledger() -> tuple[dict[str, str], dict[str, str]]:
+    """Claim -> its document, and claim -> the heading of its experiment, in the order of the ledger."""
+    documents, experiments, document = {}, {}, ""
     for line in (BOOK / "claims.md").read_text(encoding="utf-8").splitlines():
         if line.startswith("```{claim-table}"):
             document = line.split()[1]
         elif claim := re.match(r"(\w+): ", line) if document else None:
             documents[claim[1]] = document
-    return documents
+        elif line.startswith("→ "):
+            experiments[[*documents][-1]] = line.removeprefix("→ ")
+    return documents, experiments
 
 
-CLAIMS, DOCUMENT_OF = read_claims(), read_documents()
+CLAIMS, (DOCUMENT_OF, EXPERIMENT_OF) = read_claims(), read_ledger()
 DOCUMENTS = sorted(set(DOCUMENT_OF.values()))
 FIRST, *_, LAST = DOCUMENT_OF
 
@@ -120,16 +127,48 @@ def test_the_data_are_what_the_chapters_pasted(site):
     }
 
 
-def test_every_claim_leads_to_a_cell_that_says_what_the_row_says(open_page):
-    page = open_page(LEDGER)
-    links = page.eval_on_selector_all(
-        "tr.claim th a", "links => links.map(a => [a.textContent, a.getAttribute('href')])"
+def links_of_rows(page, link: str) -> dict[str, str]:
+    """Claim -> the address of a link in its row."""
+    rows = page.eval_on_selector_all(
+        "tr.claim",
+        "(rows, link) => rows.map(row => [row.id.toUpperCase(), row.querySelector(link).getAttribute('href')])",
+        link,
     )
-    assert {name for name, _ in links} == set(CLAIMS)
+    return dict(rows)
+
+
+def test_every_claim_leads_to_the_section_of_its_experiment(open_page):
+    """To the heading that the ledger's source names, and not to the verdicts at the chapter's end."""
+    page = open_page(LEDGER)
+    links = links_of_rows(page, "th a")
+    assert set(links) == set(EXPERIMENT_OF) == set(CLAIMS)
     for chapter in {claim.chapter for claim in CLAIMS.values()}:
         page.goto(page.url.rsplit("/", 1)[0] + f"/{chapter}.html")
         for name in (name for name, claim in CLAIMS.items() if claim.chapter == chapter):
-            file, anchor = dict(links)[name].split("#")
+            file, anchor = links[name].split("#")
+            heading = page.evaluate(HEADING, anchor)
+            assert (file, heading) == (f"{chapter}.html", re.sub("[`*]", "", EXPERIMENT_OF[name]))
+            assert not re.match("What (we|was) found|Exercises|Predict first", heading)
+
+
+def test_a_reader_lands_on_the_experiment(open_page):
+    page = open_page(LEDGER)
+    page.click(f"#{FIRST.lower()} th a")
+    page.wait_for_url(f"**/{CLAIMS[FIRST].chapter}.html#*")
+    heading = page.locator(":target > :is(h2, h3)")
+    page.wait_for_function("box => box.getBoundingClientRect().top < innerHeight / 2", arg=heading.element_handle())
+    header = page.locator(".bd-header-article").bounding_box()
+    assert heading.bounding_box()["y"] >= header["y"] + header["height"]
+
+
+def test_every_verdict_leads_to_a_cell_that_says_what_the_row_says(open_page):
+    page = open_page(LEDGER)
+    links = links_of_rows(page, ".verdict a")
+    assert set(links) == set(CLAIMS)
+    for chapter in {claim.chapter for claim in CLAIMS.values()}:
+        page.goto(page.url.rsplit("/", 1)[0] + f"/{chapter}.html")
+        for name in (name for name, claim in CLAIMS.items() if claim.chapter == chapter):
+            file, anchor = links[name].split("#")
             assert file == f"{chapter}.html"
             printed = page.evaluate(
                 "id => document.getElementById(id)?.closest('.cell').querySelector('.cell_output').textContent", anchor
@@ -143,7 +182,7 @@ def test_a_reader_lands_on_the_box_of_the_claim(open_page, number, width):
     """In document 001 one cell prints all verdicts: the second box stands below the first."""
     name = [name for name, document in DOCUMENT_OF.items() if document == "001"][number]
     page = open_page(LEDGER, width=width)
-    page.click(f"#{name.lower()} th a")
+    page.click(f"#{name.lower()} .verdict a")
     page.wait_for_url(f"**/{CLAIMS[name].chapter}.html#claim-{name.lower()}")
     box = page.locator(f".cell > #claim-{name.lower()}.verdict-box")
     page.wait_for_function("box => box.getBoundingClientRect().top < innerHeight / 2", arg=box.element_handle())

@@ -90,6 +90,25 @@ def test_a_title_does_not_keep_the_columns_of_its_table_apart(open_page):
     assert table.evaluate_all("all => all.map((box) => box.classList.contains('wraps'))") == [False, False]
 
 
+def test_printed_code_keeps_its_indentation(open_page):
+    printed = open_page("book/many_devices.html", width=420).locator(".cell_output pre", has_text="def step(").first
+    lines = printed.text_content().splitlines()
+    assert [line.index(line.strip()) for line in lines[:2]] == [0, 4]
+    assert any(line.startswith("        with ") for line in lines)
+
+
+def test_a_row_that_is_too_wide_is_a_name_with_its_cells_below(open_page):
+    page = open_page("book/then_and_now.html", width=420)
+    table = page.locator(".cell_output pre", has_text="first a fit without weights, then both all 0")
+    lines = "all => all.map((span) => span.getClientRects()[0].height / parseFloat(getComputedStyle(span).fontSize))"
+    cells = table.locator("span.cells")
+    assert cells.count() == 9
+    assert max(cells.evaluate_all(lines)) < 2, "a row of cells is broken"
+    assert table.locator("span.name").first.text_content().strip() == "the document"
+    assert table.inner_text() == table.text_content()
+    assert open_page("book/then_and_now.html", width=1280).locator("pre.named-rows").count() == 0
+
+
 FORMULAS = ["many_devices", "tokens", "probabilities", "denominators", "sampling"]
 
 
