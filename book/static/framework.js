@@ -32,7 +32,7 @@ document.addEventListener("DOMContentLoaded", () => {
     table.classList.add("of-both");
   }
 
-  for (const pre of outside(".bd-article .cell_output pre")) {
+  for (const pre of outside(".bd-article :is(.cell_output, .cell > .highlight-none) pre")) {
     const lines = pre.textContent.replace(/\n$/, "").split("\n");
     const start = lines.findIndex(classOf);
     const body = lines.slice(start);
