@@ -32,22 +32,45 @@ document.addEventListener("DOMContentLoaded", () => {
     table.classList.add("of-both");
   }
 
-  for (const pre of outside(".bd-article .cell_output pre")) {
+  // As many lines of PyTorch as of Keras, and no head of columns above them: where both fit they stand side by side.
+  const paired = [];
+  const pair = (pre, spans) => {
+    const [neither, torch, keras] = ["of-neither", ...Object.values(names)].map((name) => spans.filter((s) => s.className === name));
+    if (torch.length !== keras.length || neither.some((span) => span.textContent.startsWith(" "))) return;
+    for (const group of [torch, keras]) group.forEach((span, i) => { span.style.gridRow = neither.length + i + 1; });
+    const widths = [torch, keras].map((group) => Math.max(...group.map((span) => span.textContent.length - 1)));
+    pre.style.setProperty("--pair", widths[0] + widths[1] + 3);
+    paired.push([pre, widths[0] + widths[1] + 3]);
+  };
+
+  for (const pre of outside(".bd-article :is(.cell_output, .cell > .highlight-none) pre")) {
     const lines = pre.textContent.replace(/\n$/, "").split("\n");
     const start = lines.findIndex(classOf);
     const body = lines.slice(start);
     const ofLines = body.map(classOf);
     if (start < 0 || !isBoth(ofLines) || body.some((line, i) => /^\S/.test(line) && !ofLines[i])) continue;
     let now;
-    const groups = body.map((line, i) => {
-      const span = document.createElement("span");
-      span.className = now = ofLines[i] ?? now;
-      span.textContent = `${line}\n`;
+    const spans = lines.map((line, i) => {
+      const span = document.createElement("span"), end = document.createElement("span");
+      span.className = i < start ? "of-neither" : (now = ofLines[i - start] ?? now);
+      [end.className, end.textContent] = ["end", "\n"];
+      span.append(line, end);
       return span;
     });
-    pre.replaceChildren(...lines.slice(0, start).map((line) => `${line}\n`), ...groups);
+    pre.replaceChildren(...spans);
+    pre.classList.remove("named-rows");
     pre.classList.add("of-both");
+    pair(pre, spans);
   }
+
+  const fit = () => {
+    for (const [pre, columns] of paired) {
+      // In letters of 12 pixels, and with the margins that the style leaves.
+      pre.classList.toggle("side-by-side", columns * 0.605 * 12 + 34 <= pre.parentElement.clientWidth);
+    }
+  };
+  addEventListener("load", fit);
+  addEventListener("resize", fit);
 
   const choose = (name) => { document.documentElement.dataset.framework = name; };
   document.addEventListener("change", ({ target }) => {

@@ -57,7 +57,7 @@ addEventListener("DOMContentLoaded", () => {
     return lines.length > 2 && second > 0 && lines.every((line) => line.slice(second).trim()) ? second : 0;
   };
   const spanOf = (text, name = "cells") => Object.assign(document.createElement("span"), { textContent: text, className: name });
-  for (const pre of document.querySelectorAll(".bd-article .cell_output pre")) {
+  for (const pre of document.querySelectorAll(".bd-article :is(.cell_output, .cell > .highlight-none) pre")) {
     let lines = pre.textContent.replace(/\n$/, "").split("\n");
     const plain = !pre.querySelector(":not(:empty)");
     if (narrow && plain) {

@@ -109,6 +109,14 @@ def test_a_row_that_is_too_wide_is_a_name_with_its_cells_below(open_page):
     assert open_page("book/then_and_now.html", width=1280).locator("pre.named-rows").count() == 0
 
 
+def test_what_a_cell_prints_besides_a_verdict_fits_too(open_page):
+    for chapter in ("cluster_bias", "fine_print", "masks"):
+        printed = open_page(f"book/{chapter}.html", width=420).locator(".cell > .highlight-none pre")
+        assert printed.count()
+        cut = "all => all.filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.textContent)"
+        assert printed.evaluate_all(cut) == []
+
+
 FORMULAS = ["many_devices", "tokens", "probabilities", "denominators", "sampling"]
 
 

@@ -150,6 +150,31 @@ def test_lines_stay_as_they_were_printed(open_page):
     assert lines and not any("logistic regression" in text for text in lines)
 
 
+def test_lines_of_both_frameworks_are_two_columns_where_they_fit(open_page):
+    """Row by row, a PyTorch line beside its Keras line; none is broken, and they are copied as they were printed."""
+    page = open_page("book/mnist_9_vs_4.html?framework=both", width=1700)
+    columns = page.locator("pre.side-by-side:visible")
+    assert columns.count() > 5
+    for pre in columns.all():
+        tops, lefts = (
+            [pre.locator(f"> .of-{name}").evaluate_all(f"all => all.map(e => e.getBoundingClientRect().{side})")
+             for name in ("torch", "keras")]
+            for side in ("top", "left")
+        )  # fmt: skip
+        assert tops[0] == pytest.approx(tops[1])
+        assert max(lefts[0]) < min(lefts[1])
+        assert pre.evaluate("pre => pre.scrollWidth <= pre.clientWidth")
+        assert pre.inner_text().rstrip() == pre.text_content().rstrip(), "is copied as it was printed"
+    page.set_viewport_size({"width": 420, "height": 800})
+    expect(columns).to_have_count(0)
+
+
+def test_who_chose_a_framework_sees_one_column(open_page):
+    page = open_page("book/mnist_9_vs_4.html?framework=keras", width=1700)
+    pre = page.locator("pre.of-both:visible").first
+    assert pre.evaluate("pre => getComputedStyle(pre).display") == "block"
+
+
 @pytest.mark.parametrize("framework", NAMES)
 @pytest.mark.parametrize("width", [1280, 1400, 1700])
 def test_no_line_of_code_is_cut_on_a_laptop(open_page, framework, width):
