@@ -88,8 +88,8 @@ bench: $(READY)  ## measure the helpers' speed, and keep the table in benchmarks
 	@echo "This takes about a minute."
 	@$(BIN)/python benchmarks/run.py > benchmarks/results.md; status=$$?; cat benchmarks/results.md; exit $$status
 
-history: $(READY)  ## run the documents on the versions of their day, and compare; takes hours and 35 GB; ONLY=tf-2.1
-	@$(BIN)/python -m tools.history $(ONLY)
+history: $(READY)  ## run the documents on the versions of their day, and compare; takes hours, and 90 GB are downloaded; ONLY=tf-2.1
+	@$(BIN)/python -m tools.history $(or $(ONLY),--remove)
 
 constraints: $(READY)  ## choose anew the versions of all that requirements.txt brings along, for all three Pythons
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -148,6 +148,17 @@ def test_an_answer_that_is_not_stored_is_told_and_is_no_change(own, capsys):
     assert "2 answers are new: --store keeps them." in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("remove", [True, False])
+def test_an_environment_is_removed_after_its_run_only_if_asked(own, tmp_path, remove):
+    own("{'a': 1}")
+    kept, other = tmp_path / "place" / "one" / "package", tmp_path / "place" / "two" / "package"
+    for folder in kept, other:
+        folder.mkdir(parents=True)
+    assert history.main(["--store", *["--remove"] * remove]) == 0
+    assert history.stored_at("one").exists()
+    assert (kept.exists(), other.exists()) == (not remove, True)
+
+
 def test_a_script_that_stops_is_a_failure(own, capsys):
     own("1 / 0")
     assert history.main([]) == 1

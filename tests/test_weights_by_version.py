@@ -11,11 +11,16 @@ from sphinx_project import EXTENSIONS, Project
 
 CLAIMS = {"1.14.0": {"K1": "yes", "K4": "yes"}, "2.0.4": {"K1": "no: val_loss", "K4": "no"}}
 STAYS, CHANGES = "effects | class_weight | val_loss", "inputs | PyDataset | class_weight"
+BOTH = "outputs | list | sample_weight"
 QUESTIONS = {
-    "tensorflow": {STAYS: [["3.0.5", "3.9.2", "no", "a"]]},
+    "tensorflow": {
+        STAYS: [["3.0.5", "3.9.2", "no", "a"]],
+        BOTH: [["3.0.5", "3.5.0", "refused", "a"], ["3.6.0", "3.9.2", "accepted", "b"]],
+    },
     "torch": {
         STAYS: [["3.0.5", "3.9.2", "no", "a"]],
         CHANGES: [["3.5.0", "3.5.0", "accepted", "a"], ["3.6.0", "3.7.0", "silently other", "b"]],
+        BOTH: [["3.0.5", "3.5.0", "refused", "c"], ["3.6.0", "3.9.2", "accepted", "d"]],
     },
 }
 RUNS = {"tensorflow": ["3.0.5", "3.9.2"], "torch": ["3.0.5", "3.5.0", "3.6.0", "3.7.0", "3.9.2"]}
@@ -58,7 +63,8 @@ def test_each_part_is_a_table(build):
     project = build(page_of("changes", "claims", "questions"))
     changes, claims, questions = project.page("index.html").find_all("table")
     assert cells(changes)[1:] == [
-        ["inputs: PyDataset, class_weight", "PyTorch", "accepted, up to 3.5.0", "silently other, from 3.6.0"]
+        ["inputs: PyDataset, class_weight", "PyTorch", "accepted, up to 3.5.0", "silently other, from 3.6.0"],
+        ["outputs: list, sample_weight", "PyTorch, TensorFlow", "refused, up to 3.5.0", "accepted, from 3.6.0"],
     ]
     assert cells(claims) == [
         ["TensorFlow", "K1", "K4"],
@@ -69,6 +75,7 @@ def test_each_part_is_a_table(build):
         ["question", "PyTorch", "TensorFlow"],
         ["effects: class_weight, val_loss", "3.0.5 to 3.9.2|: no", "3.0.5 to 3.9.2|: no"],
         ["inputs: PyDataset, class_weight", "3.5.0|: accepted|3.6.0 to 3.7.0|: silently other", ""],
+        ["outputs: list, sample_weight", *["3.0.5 to 3.5.0|: refused|3.6.0 to 3.9.2|: accepted"] * 2],
     ]
 
 

@@ -1,10 +1,11 @@
 """What weights did on the versions of other days: make their environments, run the scripts of `history/`, compare.
 
-    python -m tools.history [--store] [--list] [ENVIRONMENT ...]
+    python -m tools.history [--store] [--remove] [--list] [ENVIRONMENT ...]
 
 `history/environments.toml` names the environments: a Python, and the scripts that run there, with a backend of Keras
 after an @ where they need one. What is installed stands in `history/requirements/NAME.txt`, every package pinned.
-Environments lie in `_build/history` and are kept; all of them together take about 35 GB. `python = "book"` is the
+Environments lie in `_build/history` and are kept. All of them together take about 90 GB, for each torch from 1.13 on
+brings its libraries for GPUs; with --remove each goes after its run, and 10 GB are enough. `python = "book"` is the
 Python of the book, with the requirements in a folder that is searched before its own packages.
 
 An environment that cannot be had any more (no such interpreter, a package that the registry has lost) is reported, and
@@ -239,6 +240,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m tools.history", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="ENVIRONMENT", help="only these; a part of a name will do")
     parser.add_argument("--store", action="store_true", help="store what is seen, instead of comparing it")
+    parser.add_argument("--remove", action="store_true", help="remove each environment after its run: 10 GB, not 90")
     parser.add_argument("--list", action="store_true", help="print the environments, and run nothing")
     arguments = parser.parse_args(argv)
     known = environments()
@@ -250,8 +252,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             "\n".join(f"{name}: Python {known[name]['python']}, {', '.join(known[name]['scripts'])}" for name in chosen)
         )
         return 0
-    # All are looked at, also after one that changed.
-    return int(any([look(name, known[name], arguments.store) for name in chosen]))
+    changed = False
+    for name in chosen:  # all are looked at, also after one that changed
+        changed |= look(name, known[name], arguments.store)
+        if arguments.remove:
+            shutil.rmtree(PLACE / name, ignore_errors=True)
+    return int(changed)
 
 
 if __name__ == "__main__":

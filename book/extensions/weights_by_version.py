@@ -60,13 +60,14 @@ class WeightsByVersion(SphinxDirective):
 
 
 def changes(data: dict[str, Any]) -> nodes.table:
-    """Each change of an answer, with the two neighbouring versions."""
-    rows = [
-        row(words(asked), BACKENDS.get(backend, backend), f"{old[2]}, up to {old[1]}", f"{new[2]}, from {new[0]}")
-        for backend, asked_of in data["questions"].items()
-        for asked, spans in asked_of.items()
-        for old, new in pairwise(spans)
-    ]
+    """Each change of an answer, with the two neighbouring versions. Backends that changed alike share a row."""
+    found, alike = data["questions"], {}
+    for backend in (backend for backend in BACKENDS if backend in found):
+        for asked, spans in found[backend].items():
+            for old, new in pairwise(spans):
+                change = asked, f"{old[2]}, up to {old[1]}", f"{new[2]}, from {new[0]}"
+                alike.setdefault(change, []).append(BACKENDS[backend])
+    rows = [row(words(asked), ", ".join(names), before, after) for (asked, before, after), names in alike.items()]
     return table("version-changes", ("question", "backend", "before", "after"), rows, stub=True)
 
 
