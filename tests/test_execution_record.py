@@ -152,6 +152,16 @@ def test_versions_that_differ_are_shown_as_different(tmp_path):
     assert "They differ in: Processor, torch." in project.page("versions.html").text
 
 
+def test_where_most_chapters_agree_the_others_are_named(tmp_path):
+    records = {name: RECORD for name in ("one", "two", "three", "four")}
+    project = Chapters(tmp_path, records | {"five": RECORD | {"processor": "Another processor"}})
+    project.build()
+    assert [row[1:] for row in project.tables()[1] if row[0] == "Processor"] == [
+        ["A processor", "the other 4 chapters"],
+        ["Another processor", "About five"],
+    ]
+
+
 def test_a_chapter_without_a_record_is_a_warning_that_says_what_to_do(tmp_path):
     project = Chapters(tmp_path, {"one": RECORD, "two": None})
     project.build()

@@ -115,7 +115,7 @@ def tables(env: BuildEnvironment) -> list[nodes.Node]:
     else:
         sentence = "All chapters were executed with the same versions, on the same kind of machine."
     rows = [
-        row(name, value, said_of(len(docnames), len(records)) if len(by_value) == 1 else links(docnames))
+        row(name, value, said_of(len(docnames), len(records)) if len(by_value) == 1 else listed(docnames, by_value))
         for name, by_value in uses.items()
         for value, docnames in by_value.items()
     ]
@@ -145,6 +145,12 @@ def group(recorded: dict[str, Record]) -> dict[str, dict[str, list[str]]]:
 def said_of(some: int, total: int) -> str:
     """How many chapters, in words."""
     return "all chapters" if some == total else f"{some} of {total} chapters"
+
+
+def listed(docnames: list[str], by_value: dict[str, list[str]]) -> nodes.Node | str:
+    """The chapters with one value by name; where most have it, the others name themselves."""
+    several = sum(map(len, by_value.values()))
+    return f"the other {len(docnames)} chapters" if len(docnames) > max(3, several / 2) else links(docnames)
 
 
 def links(docnames: list[str]) -> nodes.inline:
