@@ -49,6 +49,8 @@ EXERCISE = re.compile(r"^:::\{exercise\}.*\n:label: (\S+)", re.MULTILINE)
 GATE = re.compile(r"^:::\{solution-(start|end)\} ?(\S*)((?:\n:\w+:.*)*)", re.MULTILINE)
 # As ipykernel calls it. JupyterLab writes it into a notebook that says something else.
 KERNEL = "Python 3 (ipykernel)"
+# The parts that chapters have in common, in their order: patterns of their headings.
+PARTS = ["Predict first", "What (we|was) found", "What to do", "What would go wrong", "Exercises", "Further reading"]
 HIDING_TAGS = {"hide-cell", "hide-input", "hide-output"}
 
 
@@ -270,10 +272,18 @@ def wrong_kernel(notebook: NotebookNode) -> Iterator[str]:
         yield f"JupyterLab would mark the notebook as changed: display_name of its kernelspec is not {KERNEL!r}"
 
 
+def parts_out_of_order(notebook: NotebookNode) -> Iterator[str]:
+    titles = re.findall(r"^## (.+)$", "\n".join(cell.source for _, cell in markdown_cells(notebook)), re.MULTILINE)
+    found = [PARTS.index(part) for title in titles for part in PARTS if re.match(part, title)]
+    for before, after in pairwise(found):
+        if before > after:
+            yield f"'{PARTS[after]}' stands below '{PARTS[before]}': it belongs above it"
+
+
 Rule = Callable[[NotebookNode], Iterator[str]]
 RULES: list[Rule] = [not_a_fresh_run, stored_troubles, split_prints, too_long, without_alt_text, unnumbered_figures]
 RULES += [unpaired_frameworks, code_without_prose, imports_in_sight, hidden_from_the_check, nothing_compared]
-RULES += [machine_paths, unsolved_exercises, solutions_in_sight, wrong_kernel]
+RULES += [machine_paths, unsolved_exercises, solutions_in_sight, wrong_kernel, parts_out_of_order]
 
 
 def violations(notebook: NotebookNode) -> list[str]:
@@ -401,6 +411,7 @@ RED: list[tuple[Rule, Mapping[str, Any], str]] = [
     (unsolved_exercises, without("exercise", "start} ex-template-1", "start} ex-2"), "ex-template-1, and no solution"),
     (solutions_in_sight, without("exercise", "\n:class: dropdown"), "the solution of ex-template-1 is not hidden"),
     (solutions_in_sight, {"solution.metadata.tags": ["hide-cell"]}, "is hidden inside a hidden solution"),
+    (parts_out_of_order, {"before-last.source": "## What to do"}, "'What to do' stands below 'Further reading'"),
     (wrong_kernel, {"notebook.metadata.kernelspec.name": "py311"}, "the kernel 'py311'"),
     (wrong_kernel, {"notebook.metadata.kernelspec": {}}, "the kernel None"),
     (wrong_kernel, {"notebook.metadata.kernelspec.display_name": "Python 3"}, "would mark the notebook as changed"),
