@@ -45,6 +45,16 @@ def test_prints_are_joined_and_no_times_are_stored(execute, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_line_that_a_library_writes_past_python_is_not_stored_and_a_warning_is(execute, tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # where a kernel finds it, it captures nothing of this kind
+    log = "import os, warnings\nos.write(2, b'E0000 util.cc: oneDNN supports')\nos.write(1, b'a line of C++')"
+    path = write(tmp_path / "a.ipynb", f"{log}\nwarnings.warn('look')")
+    execute(path)
+    [cell] = nbformat.read(path, as_version=4).cells
+    assert [output.name for output in cell.outputs] == ["stderr"]
+    assert "look" in cell.outputs[0].text and "oneDNN" not in cell.outputs[0].text
+
+
 def test_a_chapter_that_fails_is_left_as_it_was(execute, tmp_path):
     path = write(tmp_path / "a.ipynb", "print(1)", "1 / 0")
     before = path.read_bytes()

@@ -108,7 +108,9 @@ def execute(path: Path) -> None:
         timeout=None,
         record_timing=False,
         coalesce_streams=True,
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        # What a library writes past Python, such as TensorFlow's log, is no output of a cell: pytest's kernels do not
+        # capture it either.
+        extra_arguments=["--IPKernelApp.log_level=ERROR", "--IPKernelApp.capture_fd_output=False"],
         resources={"metadata": {"path": path.parent}},
     ).execute()
     record["seconds"] = round(time.perf_counter() - start, 1)
