@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 # As a server sends them: compressed, which fonts are already.
 MAX_BYTES = 450_000
 # The page of the search brings the text of the whole book, so that it can search from disk.
-MAX_BYTES_OF_THE_SEARCH = 750_000
+MAX_BYTES_OF_THE_SEARCH = 760_000
 # 10.5 points at 110 dots per inch, and the least that can be read.
 SMALLEST_POINTS, DPI, LEGIBLE_PX = 10.5, 110, 8
 
