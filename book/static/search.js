@@ -1,7 +1,7 @@
 // The search. SEARCH has the texts of all pages, section by section, and the synonyms: see extensions/site_search.py.
 // `searchBook(query)` returns the pages, the best first, each with its sections. The rest shows them on search.html.
 const searchBook = (() => {
-  const STOP = new Set(("a after an and any are as at be but by can do does for from get give has have how i if in into is it its " +
+  const STOP = new Set(("a after an and any are as at be but by can do does for from get give has have how i if in into is it its not " +
     "me my of on or our should so that the their them then there these this to use used using want was we what when where " +
     "which why will with you your").split(" "));
 
@@ -40,7 +40,7 @@ const searchBook = (() => {
     bm25: { k: 1.2, b: 0.3, d: 0.5 },
     fuzzy: (word) => word.length > 5 && !NAMES.has(word) ? 0.15 : false,
     // What a reader seldom looks for, if it says the same words: lists, exercises, machinery.
-    boostDocument: (id) => /(references|index|claims)#|#(exercises|further-reading|the-question|what-is-behind-the-tables)$/.test(id)
+    boostDocument: (id) => /(references|index|claims)#|#(exercises|further-reading|the-question|what-is-behind-the-tables|every-line-executed)$/.test(id)
       ? 0.4 : /(api|glossary|can_i_use_weights)#/.test(id) ? 0.7 : 1,
   };
 
