@@ -12,6 +12,19 @@ SHOWN = """rows => Object.fromEntries(rows.filter(row => row.checkVisibility()).
     row.cells[0].textContent.trim(),
     [...row.querySelectorAll(".span")].filter(span => span.checkVisibility()).map(span => span.textContent)]))"""
 
+# The words of a table, such as "val_loss", whose letters do not all stand on one line.
+BROKEN = r"""table => {
+  const broken = [], range = document.createRange();
+  const texts = document.createTreeWalker(table, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode())
+    for (const { index, 0: word } of texts.currentNode.data.matchAll(/\w+/g)) {
+      range.setStart(texts.currentNode, index);
+      range.setEnd(texts.currentNode, index + word.length);
+      if (new Set([...range.getClientRects()].map(({ top }) => top)).size > 1) broken.push(word);
+    }
+  return broken;
+}"""
+
 
 def expected(version: str) -> dict[str, list[str]]:
     """Question -> the answers of one version, PyTorch first."""
@@ -52,3 +65,12 @@ def test_what_changed_can_be_seen_alone(open_page):
         asked for runs in stored.load().values() for asked, spans in stored.spans(runs).items() if len(spans) > 1
     }
     expect(page.locator("table.version-questions tbody tr:visible")).to_have_count(len(changed))
+
+
+def test_on_a_phone_the_names_in_the_claims_stay_whole(open_page):
+    claims = open_page(PAGE, width=420).locator("table.version-claims")
+    assert "val_loss" in claims.text_content()
+    assert claims.evaluate(BROKEN) == []
+    claims.evaluate("table => { table.style.cssText = 'table-layout: fixed; overflow-wrap: anywhere; width: 120px'; }")
+    claims.page.add_style_tag(content="table.version-claims * { overflow-wrap: anywhere !important; }")
+    assert "val_loss" in claims.evaluate(BROKEN)
