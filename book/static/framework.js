@@ -69,8 +69,8 @@ document.addEventListener("DOMContentLoaded", () => {
       pre.classList.toggle("side-by-side", columns * 0.605 * 12 + 34 <= pre.parentElement.clientWidth);
     }
   };
-  addEventListener("load", fit);
-  addEventListener("resize", fit);
+  // Whatever gives the page another width, and whatever opens what was closed, gives it another size.
+  if (paired.length) new ResizeObserver(() => requestAnimationFrame(fit)).observe(document.querySelector(".bd-article"));
 
   const choose = (name) => { document.documentElement.dataset.framework = name; };
   document.addEventListener("change", ({ target }) => {

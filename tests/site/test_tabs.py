@@ -169,6 +169,15 @@ def test_lines_of_both_frameworks_are_two_columns_where_they_fit(open_page):
     expect(columns).to_have_count(0)
 
 
+def test_two_columns_become_one_where_only_the_text_grows_narrower(open_page):
+    """As on paper, or where a sidebar opens: the window keeps its width, and says nothing."""
+    page = open_page("book/mnist_9_vs_4.html?framework=both", width=1700)
+    columns = page.locator("pre.side-by-side:visible")
+    expect(columns.first).to_be_visible()
+    page.locator(".bd-article").evaluate("article => { article.style.width = '300px'; }")
+    expect(columns).to_have_count(0)
+
+
 def test_who_chose_a_framework_sees_one_column(open_page):
     page = open_page("book/mnist_9_vs_4.html?framework=keras", width=1700)
     pre = page.locator("pre.of-both:visible").first
