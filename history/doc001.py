@@ -21,6 +21,8 @@ CLASS_ONES, CLASS_ZEROS, CLASS_UNEQUAL = ({"class_weight": each} for each in (ON
 SAMPLE_ONES, SAMPLE_ZEROS = {"sample_weight": NOTHING + 1}, {"sample_weight": NOTHING}
 VALIDATION_ZEROS = {"validation": NOTHING}
 BOTH_ZERO = {"sample_weight": NOTHING, "validation": NOTHING}
+VALIDATION_ONES = {"validation": NOTHING + 1}
+BOTH_ONES = {"sample_weight": NOTHING + 1, "validation": NOTHING + 1}
 
 # Each list is a sequence of fits on one model; the first is the document's.
 SEQUENCES = {
@@ -37,7 +39,9 @@ SEQUENCES = {
     "first a fit without weights, then both all 0": [NONE, BOTH_ZERO],
     "first class_weight all 1, then validation weights all 0": [CLASS_ONES, VALIDATION_ZEROS],
     "first class_weight all 1, then both all 0": [CLASS_ONES, BOTH_ZERO],
-    "first validation weights all 1, then all 0": [{"validation": NOTHING + 1}, VALIDATION_ZEROS],
+    "first validation weights all 1, then all 0": [VALIDATION_ONES, VALIDATION_ZEROS],
+    "first validation weights all 1, then both all 0": [VALIDATION_ONES, BOTH_ZERO],
+    "first both all 1, then both all 0": [BOTH_ONES, BOTH_ZERO],
 }
 
 
