@@ -15,7 +15,8 @@ from types import ModuleType
 def shield_triton() -> None:
     """Load triton's library in such a way that TensorFlow cannot break it, in whatever order the two are imported.
 
-    The torch that pip installs on Linux comes with triton, and imports it when the first optimiser is made. TensorFlow
+    The torch that pip installs on Linux comes with triton, and imports it when the first optimiser is made, or earlier:
+    `torch._dynamo`, Lightning and the Trainer of Transformers import it, and this must be called before. TensorFlow
     makes its symbols global (RTLD_GLOBAL), those of its LLVM and MLIR among them. A triton loaded after it takes some
     18,000 of them for its own, and the process ends with a segmentation fault (seen with torch 2.13.0+cu130, triton
     3.7.1 and tensorflow 2.21.0 on Python 3.12.1 and 3.13.0).

@@ -8,6 +8,7 @@ Rank 0 prints one line of JSON: form -> the rows of each rank, in their order, a
 from __future__ import annotations
 
 import ast
+import faulthandler
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from helpers import weights
 
 CHAPTER = Path(__file__).parents[1] / "book" / "sampling.ipynb"
 N, RARE, BATCH, SEED, RATE = 2000, 100, 32, 0, 1.0
+LIMIT = timedelta(seconds=40)  # that a rank waits for the other
 Y = torch.tensor(np.random.default_rng(SEED).permutation(np.arange(N) < RARE)).float()
 ROW_WEIGHTS = torch.tensor(list(weights.balanced_class_weights(Y.long().numpy()).values()))[Y.long()]
 
@@ -68,11 +70,18 @@ def epoch(sampler: Sampler) -> tuple[list[int], float]:
     return rows, torch.sigmoid(linear.bias).item()
 
 
+def watch() -> None:
+    """A rank that stands still too long says where, and ends, as in `ddp_weights.py`. Each form sets it anew."""
+    faulthandler.dump_traceback_later(2 * LIMIT.total_seconds(), exit=True)
+
+
 def main() -> None:
-    distributed.init_process_group("gloo", timeout=timedelta(seconds=120))
+    watch()
+    distributed.init_process_group("gloo", timeout=LIMIT)
     rank, ranks = distributed.get_rank(), distributed.get_world_size()
     found = {}
     for name, sampler in samplers(rank, ranks).items():
+        watch()
         rows, learned = epoch(sampler)
         of_ranks = [None] * ranks
         distributed.all_gather_object(of_ranks, rows)

@@ -61,8 +61,9 @@ def run_pytest(folder: Path, *arguments: str, **variables: str) -> subprocess.Co
         shutil.copy(ROOT / name, folder)
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")} | variables
     env["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(folder), *filter(None, [env.get("PYTHONPATH")])])
-    command = [sys.executable, "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "--nbval", *arguments]
-    # Far below the time limit of a cell, for which nbval alone would wait where a kernel has died.
+    command = [sys.executable, "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "--nbval"]
+    # Where a kernel has died, nbval alone would wait for the limit of the cell. The slowest cell takes 2.5 seconds.
+    command += ["--nbval-cell-timeout=10", *arguments]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
 
 

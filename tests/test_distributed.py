@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import inspect
 import json
 import os
@@ -12,6 +13,7 @@ import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import keras
@@ -174,6 +176,28 @@ def test_a_rank_that_hangs_when_all_is_done_says_where_and_ends(runs):
     assert run.returncode != 0
     assert f"Timeout (0:00:{2 * WAIT:.0f}" in run.stderr
     assert re.search(r'File ".*ddp_weights.py", line \d+ in fail\n.*line \d+ in main', run.stderr)
+
+
+class Watched(Exception):
+    """Ends a script where it sets its clock."""
+
+
+@pytest.mark.parametrize("script", ["ddp_weights", "mirrored_weights", "sampled_ranks"])
+def test_a_script_says_where_it_hangs_before_its_launch_is_given_up(monkeypatch, script):
+    chapter = (ROOT / "book" / "many_devices.ipynb").read_text(encoding="utf-8")
+    [limit] = re.findall(r'"LIMIT = (\d+)', chapter)
+
+    def watch(seconds, exit):
+        assert exit
+        raise Watched(seconds)
+
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", watch)
+    monkeypatch.setattr(sys, "argv", [script])
+    with pytest.raises(Watched) as watched:
+        import_module(script).main()
+    [seconds] = watched.value.args
+    # A launch also imports the frameworks, before the clock is set.
+    assert 0 < seconds <= int(limit) - 20
 
 
 def test_the_model_is_let_go_before_its_group(runs):
