@@ -118,7 +118,7 @@ def gradients(model, strategy, cases) -> dict[str, np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--time-limit", type=float, default=80, help="seconds after which the process ends")
+    parser.add_argument("--time-limit", type=float, default=100, help="seconds after which the process ends")
     # All replicas live in one process: a watchdog says where it stands, and ends it.
     faulthandler.dump_traceback_later(parser.parse_args().time_limit, exit=True)
 
